@@ -1,0 +1,80 @@
+package iot
+
+import "fmt"
+
+// Error is a failure as IoT Hub puts it on the wire: the HTTP status, the
+// six-digit code whose first three digits are that status, the name that goes
+// into `iothub-errorcode`, and a text for people.
+//
+// IoT Hub: contract.md §24, troubleshoot-error-codes.md.
+type Error struct {
+	Status  int
+	Code    int
+	Name    string
+	Message string
+}
+
+// Error is `Name: message`.
+func (e *Error) Error() string {
+	if e.Message == "" {
+		return e.Name
+	}
+	return e.Name + ": " + e.Message
+}
+
+// Is says that two errors are the same when their codes are, whatever their
+// texts, so that errors.Is works with the catalogue below.
+func (e *Error) Is(target error) bool {
+	t, ok := target.(*Error)
+	return ok && t.Code == e.Code
+}
+
+// Because is a copy of the error with its own text.
+func (e *Error) Because(format string, args ...any) *Error {
+	c := *e
+	c.Message = fmt.Sprintf(format, args...)
+	return &c
+}
+
+func catalogued(code int, name, message string) *Error {
+	return &Error{Status: code / 1000, Code: code, Name: name, Message: message}
+}
+
+// The catalogue. Texts are replaced by Because where a better one is known.
+var (
+	ErrBadRequest         = catalogued(400000, "GenericBadRequest", "Bad request.")
+	ErrInvalidProtocol    = catalogued(400001, "InvalidProtocolVersion", "The api-version is missing or not supported.")
+	ErrInvalidOperation   = catalogued(400003, "InvalidOperation", "Invalid operation.")
+	ErrArgumentInvalid    = catalogued(400004, "ArgumentInvalid", "Argument invalid.")
+	ErrArgumentNull       = catalogued(400005, "ArgumentNull", "Argument missing.")
+	ErrFormat             = catalogued(400006, "IotHubFormatError", "The request is malformed.")
+	ErrDeserialization    = catalogued(400012, "DeserializationError", "The body is not valid JSON.")
+	ErrConnectionReplaced = catalogued(400027, "ConnectionForcefullyClosedOnNewConnection", "A newer connection of the same identity took over.")
+	ErrUnauthorized       = catalogued(401003, "IotHubUnauthorized", "Unauthorized")
+	ErrUnauthorizedAccess = catalogued(401002, "IotHubUnauthorizedAccess", "Unauthorized")
+	ErrSystemModule       = catalogued(401100, "SystemModuleModifyUnauthorizedAccess", "System modules cannot be modified.")
+	ErrForbidden          = catalogued(403000, "GenericForbidden", "Forbidden.")
+	ErrQueueFull          = catalogued(403004, "DeviceMaximumQueueDepthExceeded", "The device's queue of messages is full.")
+	ErrInvalidExpiry      = catalogued(403009, "InvalidMessageExpiryTime", "The message's expiry time is invalid.")
+	ErrDeviceDisabled     = catalogued(403012, "DeviceDisabled", "The device is disabled.")
+	ErrTooManyMethods     = catalogued(403800, "DeviceMaximumInflightMethodExceeded", "Too many direct methods are in flight for the device.")
+	ErrNotFound           = catalogued(404000, "GenericNotFound", "Not found.")
+	ErrDeviceNotFound     = catalogued(404001, "DeviceNotFound", "Device not found.")
+	ErrModuleNotFound     = catalogued(404010, "ModuleNotFound", "Module not found.")
+	ErrDeviceNotOnline    = catalogued(404103, "DeviceNotOnline", "The operation failed because the requested device isn't online. To learn more, see https://aka.ms/iothub404103")
+	ErrClosedRemotely     = catalogued(404104, "DeviceConnectionClosedRemotely", "The device closed the connection.")
+	ErrMethodNotAllowed   = catalogued(405000, "GenericMethodNotAllowed", "Method not allowed.")
+	ErrDeviceExists       = catalogued(409001, "DeviceAlreadyExists", "The device is already registered.")
+	ErrModuleExists       = catalogued(409301, "ModuleAlreadyExistsOnDevice", "The module is already registered.")
+	ErrPreconditionFailed = catalogued(412001, "PreconditionFailed", "Precondition failed.")
+	ErrMessageLockLost    = catalogued(412002, "DeviceMessageLockLost", "The message's lock was lost.")
+	ErrEntityTooLarge     = catalogued(413000, "GenericRequestEntityTooLarge", "The request is too large.")
+	ErrMessageTooLarge    = catalogued(413001, "MessageTooLarge", "The message is too large.")
+	ErrTooManyModules     = catalogued(413003, "TooManyModulesOnDevice", "The device has as many modules as it may have.")
+	ErrUnsupportedMedia   = catalogued(415000, "GenericUnsupportedMediaType", "Unsupported media type.")
+	ErrThrottled          = catalogued(429001, "ThrottlingException", "The request has been throttled. Wait 10 seconds and try again.")
+	ErrClientClosed       = catalogued(499000, "ClientClosedRequest", "The client closed the request.")
+	ErrServer             = catalogued(500001, "ServerError", "Internal server error.")
+	ErrServiceUnavailable = catalogued(503001, "ServiceUnavailable", "The service is unavailable.")
+	ErrGatewayTimeout     = catalogued(504101, "GatewayTimeout", "Timed out waiting for the response from device.")
+)
