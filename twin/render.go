@@ -1,0 +1,149 @@
+package twin
+
+import (
+	"strconv"
+	"time"
+)
+
+// append writes the value at i of d, without its name, as JSON.
+func (d document) append(b []byte, i int) []byte {
+	switch d[i].kind {
+	case nullKind:
+		return append(b, "null"...)
+	case objectKind:
+		b = d.appendMembers(append(b, '{'), i)
+		return append(b, '}')
+	case arrayKind:
+		b = append(b, '[')
+		for j := i + 1; j < int(d[i].next); j = int(d[j].next) {
+			if j > i+1 {
+				b = append(b, ',')
+			}
+			b = d.append(b, j)
+		}
+		return append(b, ']')
+	}
+	return append(b, d[i].text...)
+}
+
+func (d document) appendMembers(b []byte, i int) []byte {
+	for j := i + 1; j < int(d[i].next); j = int(d[j].next) {
+		if d[j].void {
+			continue
+		}
+		b = appendName(b, d[j].name)
+		b = d.append(b, j)
+	}
+	return b
+}
+
+// notification is a desired patch as its device is told of it.
+// IoT Hub: contract.md §9.3.
+func (d document) notification(version int64) []byte {
+	b := d.appendMembers([]byte{'{'}, 0)
+	return appendVersion(b, version)
+}
+
+// append writes the members as a JSON object.
+func (t *tree) append(b []byte) []byte {
+	b = t.appendMembers(append(b, '{'))
+	return append(b, '}')
+}
+
+func (t *tree) appendMembers(b []byte) []byte {
+	for i := range t.members {
+		m := &t.members[i]
+		b = appendName(b, m.name)
+		if m.below != nil {
+			b = m.below.append(b)
+		} else {
+			b = append(b, m.text...)
+		}
+	}
+	return b
+}
+
+// appendMetadata writes `$metadata`: the stamp s, then each member's. The tree
+// is nil below what is no object.
+//
+// IoT Hub: contract.md §10.1.
+func (t *tree) appendMetadata(b []byte, s stamp) []byte {
+	b = append(b, `{"$lastUpdated":"`...)
+	b = append(appendTime(b, s.ticks), '"')
+	if s.version > 0 {
+		b = append(b, `,"$lastUpdatedVersion":`...)
+		b = strconv.AppendInt(b, s.version, 10)
+	}
+	if t != nil {
+		for i := range t.members {
+			b = appendName(b, t.members[i].name)
+			b = t.members[i].below.appendMetadata(b, t.members[i].stamp)
+		}
+	}
+	return append(b, '}')
+}
+
+// appendVersion writes the `$version` that ends an object, and its brace.
+func appendVersion(b []byte, version int64) []byte {
+	b = appendName(b, "$version")
+	b = strconv.AppendInt(b, version, 10)
+	return append(b, '}')
+}
+
+// appendName writes the name of a member, and the comma that parts it from the
+// one before.
+func appendName(b []byte, name string) []byte {
+	if b[len(b)-1] != '{' {
+		b = append(b, ',')
+	}
+	return append(appendQuoted(b, name), ':')
+}
+
+// appendQuoted writes s, which is valid UTF-8, as a JSON string that escapes
+// only what must be.
+func appendQuoted(b []byte, s string) []byte {
+	const hex = "0123456789abcdef"
+	b = append(b, '"')
+	from := 0
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if c >= ' ' && c != '"' && c != '\\' {
+			continue
+		}
+		b = append(b, s[from:i]...)
+		from = i + 1
+		switch c {
+		case '"', '\\':
+			b = append(b, '\\', c)
+		case '\n':
+			b = append(b, '\\', 'n')
+		case '\r':
+			b = append(b, '\\', 'r')
+		case '\t':
+			b = append(b, '\\', 't')
+		default:
+			b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+		}
+	}
+	return append(append(b, s[from:]...), '"')
+}
+
+const (
+	ticksPerSecond = 10_000_000
+	unixEpoch      = 62_135_596_800 // seconds from the year 1 to 1970
+)
+
+// ticks is t in .NET's count.
+func ticks(t time.Time) int64 {
+	return (t.Unix()+unixEpoch)*ticksPerSecond + int64(t.Nanosecond()/100)
+}
+
+// appendTime writes ticks with seven digits of a second. The year 1, which
+// stands for "never", has none.
+func appendTime(b []byte, ticks int64) []byte {
+	if ticks == 0 {
+		return append(b, "0001-01-01T00:00:00Z"...)
+	}
+	t := time.Unix(ticks/ticksPerSecond-unixEpoch, ticks%ticksPerSecond*100).UTC()
+	return t.AppendFormat(b, "2006-01-02T15:04:05.0000000Z")
+}

@@ -1,0 +1,188 @@
+package twin
+
+import (
+	"encoding/json"
+
+	"github.com/linarite/linarite/iot"
+)
+
+// Update is what a back end asks to change. A nil member was not in the
+// request; neither, by the same token, was a JSON null [unsourced]. Members
+// `$metadata` and `$version` of a section are ignored.
+type Update struct {
+	Tags, Desired json.RawMessage
+}
+
+// Change is a twin after an update. Notification is the body for the device
+// with its `$version` last: the patch as issued, nulls kept, or after Replace
+// the whole desired section. It is nil when the desired properties were not
+// written.
+//
+// IoT Hub: contract.md §9.3.
+type Change struct {
+	Twin            Twin
+	DesiredVersion  int64
+	ReportedVersion int64
+	Notification    []byte
+}
+
+// Patch merges the update into the twin: objects are merged, null removes,
+// anything else replaces; an object whose last member goes stays as `{}`.
+// ifMatch is an If-Match header's value, "" for no condition. Errors:
+// ErrArgumentInvalid; ErrDeviceNotFound; ErrPreconditionFailed;
+// ErrEntityTooLarge. On error nothing has changed.
+//
+// One update moves the ETag and the version by one, whichever sections it has;
+// one that has none moves nothing [unsourced]. Desired properties that do not
+// differ are written, counted and notified all the same.
+//
+// IoT Hub: contract.md §10.1, §10.2, §10.3.
+func (s *Store) Patch(id iot.Identity, u Update, ifMatch string) (Change, error) {
+	tags, desired, err := parseSections(u.Tags, u.Desired)
+	if err != nil {
+		return Change{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, err := s.matching(id, ifMatch)
+	if err != nil {
+		return Change{}, err
+	}
+	tagsSize, err := r.tags.sizeWith(tags, "tags", MaxTagsSize)
+	if err != nil {
+		return Change{}, err
+	}
+	desiredSize, err := r.desired.sizeWith(desired, "desired properties", MaxPropertiesSize)
+	if err != nil {
+		return Change{}, err
+	}
+	if tags == nil && desired == nil {
+		return r.change(nil), nil
+	}
+	r.written()
+	if tags != nil {
+		r.tags.apply(tags, tagsSize, stamp{})
+	}
+	if desired == nil {
+		return r.change(nil), nil
+	}
+	r.desired.version++
+	r.desired.apply(desired, desiredSize, stamp{ticks(s.clock.Now()), r.desired.version})
+	return r.change(desired.notification(r.desired.version)), nil
+}
+
+// Replace puts the update's sections in the place of the twin's; one that the
+// request does not have is emptied. ifMatch and errors are Patch's.
+//
+// Desired properties that were not in the request count as written when there
+// were any to take away, so that the device hears of it [unsourced].
+//
+// IoT Hub: contract.md §10.1, §10.2, §10.3.
+func (s *Store) Replace(id iot.Identity, u Update, ifMatch string) (Change, error) {
+	tags, desired, err := newSections(u.Tags, u.Desired)
+	if err != nil {
+		return Change{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, err := s.matching(id, ifMatch)
+	if err != nil {
+		return Change{}, err
+	}
+	r.written()
+	r.tags = section{}
+	if tags != nil {
+		r.tags.apply(tags, tags.size(0), stamp{})
+	}
+	if desired == nil {
+		if len(r.desired.members) == 0 {
+			return r.change(nil), nil
+		}
+		desired = document{{kind: objectKind, next: 1}}
+	}
+	r.desired = section{version: r.desired.version + 1}
+	r.desired.apply(desired, desired.size(0), stamp{ticks(s.clock.Now()), r.desired.version})
+	return r.change(r.desired.appendView(nil)), nil
+}
+
+// PatchReported merges a device's patch into its reported properties and
+// returns their new version, which is one more even when nothing differs.
+// ifVersion is the version the device expects them to have, 0 for any. Errors:
+// ErrArgumentInvalid, also for names with a `$`; ErrDeviceNotFound;
+// ErrPreconditionFailed; ErrEntityTooLarge. On error nothing has changed.
+//
+// IoT Hub: contract.md §9.2, §10.2, §10.3.
+func (s *Store) PatchReported(id iot.Identity, patch []byte, ifVersion int64) (version int64, err error) {
+	room := s.room()
+	d, err := parse(string(patch), (*room)[:0], false)
+	if err != nil {
+		return 0, err
+	}
+	*room = d
+	defer s.free(room)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, ok := s.twins[id]
+	if !ok {
+		return 0, notFound(id)
+	}
+	if ifVersion != 0 && ifVersion != r.reported.version {
+		return 0, iot.ErrPreconditionFailed.Because(
+			"Reported properties have version %d, not %d.", r.reported.version, ifVersion)
+	}
+	size, err := r.reported.sizeWith(d, "reported properties", MaxPropertiesSize)
+	if err != nil {
+		return 0, err
+	}
+	r.view = nil
+	r.version++
+	r.reported.version++
+	r.reported.apply(d, size, stamp{ticks: ticks(s.clock.Now())})
+	return r.reported.version, nil
+}
+
+// room is memory to parse a patch into, which free takes back.
+func (s *Store) room() *document {
+	if d, ok := s.rooms.Get().(*document); ok {
+		return d
+	}
+	return &document{}
+}
+
+// free keeps the room for the next patch, unless it has become large.
+func (s *Store) free(room *document) {
+	const most = 256
+	if cap(*room) <= most {
+		clear(*room) // lets go of the patch
+		s.rooms.Put(room)
+	}
+}
+
+// parseSections reads a back end's sections; nil for what is not there.
+func parseSections(tags, desired json.RawMessage) (t, d document, err error) {
+	if t, err = parseSection(tags); err != nil {
+		return nil, nil, err
+	}
+	d, err = parseSection(desired)
+	return t, d, err
+}
+
+func parseSection(raw json.RawMessage) (document, error) {
+	if len(raw) == 0 || string(raw) == "null" {
+		return nil, nil
+	}
+	return parse(string(raw), nil, true)
+}
+
+// newSections reads a back end's sections for a twin that has none yet.
+func newSections(tags, desired json.RawMessage) (t, d document, err error) {
+	if t, d, err = parseSections(tags, desired); err != nil {
+		return nil, nil, err
+	}
+	var empty section
+	if _, err = empty.sizeWith(t, "tags", MaxTagsSize); err != nil {
+		return nil, nil, err
+	}
+	_, err = empty.sizeWith(d, "desired properties", MaxPropertiesSize)
+	return t, d, err
+}
