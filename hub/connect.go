@@ -1,0 +1,124 @@
+package hub
+
+import (
+	"errors"
+
+	"github.com/linarite/linarite/auth"
+	"github.com/linarite/linarite/iot"
+	"github.com/linarite/linarite/registry"
+)
+
+// Connect admits a device: it authenticates it, closes an older connection of
+// the same identity, and arranges for the end of its token. The error says why
+// a device is turned away; it has been logged and remembered.
+//
+// IoT Hub: contract.md §3, §4, one connection per identity.
+func (h *Hub) Connect(r ConnectRequest, l Link) (*Session, error) {
+	s, err := h.admit(r, l)
+	if err != nil {
+		h.Refused(r.Identity, r.RemoteAddr, r.Protocol, err)
+		return nil, err
+	}
+	if older := h.connections.attach(s); older != nil {
+		older.cut(iot.ErrConnectionReplaced)
+	}
+	// The identity may have been deleted or disabled since it was asked for.
+	if err := h.stillThere(s); err != nil {
+		s.expel(err)
+		return nil, err
+	}
+	if r.ModelID != "" {
+		h.twins.SetModel(r.Identity, r.ModelID)
+	}
+	h.log.Info().Str("device", r.Identity.String()).Str("op", "connect").Str("protocol", r.Protocol).
+		Str("agent", r.Agent).Str("remote", r.RemoteAddr).Msg("connected")
+	return s, nil
+}
+
+// admit authenticates a device and makes its session.
+func (h *Hub) admit(r ConnectRequest, l Link) (*Session, error) {
+	if h.closed.Load() {
+		return nil, iot.ErrServiceUnavailable.Because("the hub is shutting down")
+	}
+	if v := h.judge(OpConnect, r.Identity); v.Action == Refuse {
+		return nil, v.Err
+	}
+	principal, err := h.authenticate(r)
+	if err != nil {
+		return nil, err
+	}
+	generation, err := h.registry.Generation(r.Identity)
+	if err != nil {
+		return nil, err
+	}
+	now := h.clock.Now()
+	r.Token = ""
+	s := &Session{
+		hub: h, link: l, request: r, since: now, scope: "sas",
+		origin: iot.Origin{Identity: r.Identity, GenerationID: generation, AuthMethod: principal.Method, ModelID: r.ModelID},
+	}
+	s.touch(now)
+	s.mu.Lock() // the timer may fire before it is stored
+	s.expiry = h.clock.AfterFunc(principal.Expires.Sub(now), func() {
+		s.cut(iot.ErrUnauthorized.Because("the token has expired"))
+	})
+	s.mu.Unlock()
+	return s, nil
+}
+
+// authenticate checks a device's credentials and, where the hub was told to,
+// registers a stranger who signs with the well-known key.
+func (h *Hub) authenticate(r ConnectRequest) (auth.Principal, error) {
+	a := h.auth.Load()
+	principal, err := a.Device(r.Identity, r.Token)
+	if err == nil || !h.autoCreate || r.Identity.IsModule() || !errors.Is(err, iot.ErrDeviceNotFound) {
+		return principal, err
+	}
+	known := iot.Authentication{
+		Type: iot.AuthenticationSAS, PrimaryKey: auth.WellKnownKey, SecondaryKey: auth.WellKnownKey,
+	}
+	principal, err = a.DeviceWithKeys(r.Identity, r.Token, known)
+	if err != nil {
+		return principal, err
+	}
+	_, err = h.CreateDevice(registry.Device{ID: r.Identity.DeviceID, Authentication: known})
+	if errors.Is(err, iot.ErrDeviceExists) {
+		return a.Device(r.Identity, r.Token)
+	}
+	return principal, err
+}
+
+// stillThere says why a session's identity may not be connected after all.
+func (h *Hub) stillThere(s *Session) error {
+	if h.closed.Load() {
+		return iot.ErrServiceUnavailable.Because("the hub is shutting down")
+	}
+	if _, err := h.registry.Authentication(s.Identity()); err != nil {
+		return err
+	}
+	generation, err := h.registry.Generation(s.Identity())
+	if err != nil {
+		return err
+	}
+	if generation != s.origin.GenerationID {
+		return iot.ErrDeviceNotFound.Because("the device was deleted and made again")
+	}
+	return nil
+}
+
+// Refused logs and remembers a connection that was turned away, by the hub or by
+// a transport.
+func (h *Hub) Refused(who iot.Identity, remote, protocol string, err error) {
+	h.connections.refuse(Refusal{
+		Time: h.clock.Now(), Identity: who, Protocol: protocol, RemoteAddr: remote, Code: code(err), Reason: err.Error(),
+	})
+	h.log.Warn().Str("device", who.String()).Str("op", "connect").Str("protocol", protocol).Str("remote", remote).
+		Int("code", code(err)).Msg("refused: " + err.Error())
+}
+
+// Authorize checks a service's token: it must be one of the hub's, be signed by
+// a policy that has the right, and cover resource (a path under the host, as
+// `devices/d`, or empty for the whole hub).
+func (h *Hub) Authorize(token string, need auth.Rights, resource string) (auth.Principal, error) {
+	return h.auth.Load().Service(token, need, resource)
+}

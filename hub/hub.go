@@ -1,0 +1,230 @@
+// Package hub is the IoT hub itself, whatever the transport: it carries each
+// message, twin and method call through the parts it is made of. Each flow has
+// its file; the transports call in through Hub and Session, and the hub calls
+// out to a device through Link. The package owns no socket.
+package hub
+
+import (
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/linarite/linarite/auth"
+	"github.com/linarite/linarite/c2d"
+	"github.com/linarite/linarite/events"
+	"github.com/linarite/linarite/internal/clock"
+	"github.com/linarite/linarite/iot"
+	"github.com/linarite/linarite/methods"
+	"github.com/linarite/linarite/registry"
+	"github.com/linarite/linarite/twin"
+	"github.com/rs/zerolog"
+)
+
+// DefaultGrace is how long a token is good after its expiry.
+// IoT Hub: contract.md §4.3.
+const DefaultGrace = 5 * time.Minute
+
+// Options sets a hub up. The zero value is a hub named linarite that answers to
+// localhost.
+type Options struct {
+	Name      string   // short name; default "linarite"
+	Hostnames []string // the first is printed in connection strings; default "127.0.0.1"
+	Policies  []auth.Policy
+	EventLog  events.Options
+	C2D       c2d.Options
+	SASGrace  time.Duration // default DefaultGrace; negative: none
+	// AutoCreate registers a device that is unknown but signs with the
+	// well-known key.
+	AutoCreate bool
+	// Seed fills a new hub, and one that was reset.
+	Seed  func(*Hub) error
+	Clock *clock.Clock // default: the machine's time
+	Log   zerolog.Logger
+	// Verdicts, when set, judges each operation before it is done. Throttling,
+	// faults and tests speak through it.
+	Verdicts func(Operation, iot.Identity) Verdict
+}
+
+// stripes is how many locks identities share.
+const stripes = 64
+
+// Hub is one IoT hub: many may live in a process and know nothing of each
+// other.
+type Hub struct {
+	name       string
+	hostnames  []string
+	policies   []auth.Policy
+	grace      time.Duration
+	autoCreate bool
+	seed       func(*Hub) error
+	verdicts   func(Operation, iot.Identity) Verdict
+	log        zerolog.Logger
+	clock      *clock.Clock
+
+	registry *registry.Store
+	twins    *twin.Store
+	queues   *c2d.Store
+	calls    *methods.Calls
+	events   *events.Log
+	auth     atomic.Pointer[auth.Authorizer]
+
+	connections *connections
+	callers     callers
+
+	// lifecycle orders what happens to one identity: creation, deletion, and
+	// changes of its twin with what the device is told of them.
+	lifecycle [stripes]sync.Mutex
+	hashSeed  maphash.Seed
+
+	resetting sync.Mutex // one reset at a time
+	closed    atomic.Bool
+	done      chan struct{}
+	closeOnce sync.Once
+}
+
+// New makes a hub and seeds it.
+func New(o Options) (*Hub, error) {
+	h := &Hub{
+		name: o.Name, hostnames: o.Hostnames, policies: o.Policies, grace: o.SASGrace,
+		autoCreate: o.AutoCreate, seed: o.Seed, verdicts: o.Verdicts, log: o.Log, clock: o.Clock,
+		hashSeed: maphash.MakeSeed(), done: make(chan struct{}),
+	}
+	h.defaults()
+	o.C2D.Available = h.messageAvailable
+	h.registry = registry.NewStore(h.clock)
+	h.twins = twin.NewStore(h.clock)
+	h.queues = c2d.NewStore(h.clock, o.C2D)
+	h.calls = methods.NewCalls(h.clock)
+	h.events = events.NewLog(h.clock, o.EventLog)
+	h.connections = newConnections()
+	h.authorize()
+	if err := h.plant(); err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+func (h *Hub) defaults() {
+	if h.name == "" {
+		h.name = "linarite"
+	}
+	if len(h.hostnames) == 0 {
+		h.hostnames = []string{"127.0.0.1", "localhost", "::1"}
+	}
+	if h.policies == nil {
+		h.policies = auth.BuiltinPolicies()
+	}
+	if h.clock == nil {
+		h.clock = clock.New()
+	}
+	switch {
+	case h.grace == 0:
+		h.grace = DefaultGrace
+	case h.grace < 0:
+		h.grace = 0
+	}
+}
+
+// authorize makes a new authorizer, which has seen no token yet.
+func (h *Hub) authorize() {
+	h.auth.Store(auth.NewAuthorizer(auth.Options{
+		Hostnames: h.IsHostname, Policies: h.policies, Keys: h.registry, Clock: h.clock, Grace: h.grace,
+	}))
+}
+
+func (h *Hub) plant() error {
+	if h.seed == nil {
+		return nil
+	}
+	if err := h.seed(h); err != nil {
+		return fmt.Errorf("seed the hub: %w", err)
+	}
+	return nil
+}
+
+// Name is the hub's short name.
+func (h *Hub) Name() string { return h.name }
+
+// Hostnames are the hub's names; the first is printed in connection strings.
+func (h *Hub) Hostnames() []string { return h.hostnames }
+
+// IsHostname says whether host is one of the hub's names. Its port, if any, is
+// ignored, and so is case.
+func (h *Hub) IsHostname(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.Trim(host, "[]")
+	for _, name := range h.hostnames {
+		if strings.EqualFold(host, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// Clock is the hub's time.
+func (h *Hub) Clock() *clock.Clock { return h.clock }
+
+// Events is the built-in endpoint's log.
+func (h *Hub) Events() *events.Log { return h.events }
+
+// Feedback is the queue of what became of cloud-to-device messages.
+func (h *Hub) Feedback() *c2d.Feedback { return h.queues.Feedback() }
+
+// Reset closes all connections and brings identities, twins, queues, events and
+// the clock back to the seeded start.
+func (h *Hub) Reset() error {
+	h.resetting.Lock()
+	defer h.resetting.Unlock()
+	h.registry.Clear() // first, so that nobody can connect any more
+	h.disconnectAll(iot.ErrServiceUnavailable.Because("the hub was reset"))
+	h.connections.clear()
+	h.calls.Clear()
+	h.twins.Clear()
+	h.queues.Clear()
+	h.events.Clear()
+	h.clock.Rewind()
+	h.authorize()
+	h.log.Info().Str("op", "reset").Msg("the hub is back at its start")
+	return h.plant()
+}
+
+// Close disconnects every device and refuses what comes after. It does not
+// wait for the transports, which own the sockets.
+func (h *Hub) Close() {
+	h.closeOnce.Do(func() {
+		h.closed.Store(true)
+		close(h.done)
+		h.disconnectAll(iot.ErrServiceUnavailable.Because("the hub is shutting down"))
+		h.calls.Clear()
+		h.queues.Clear()
+	})
+}
+
+func (h *Hub) disconnectAll(reason *iot.Error) {
+	for _, s := range h.connections.live() {
+		s.expel(reason)
+	}
+}
+
+// lock orders the flows that change one device, its modules or their twins.
+func (h *Hub) lock(device string) *sync.Mutex {
+	m := &h.lifecycle[maphash.String(h.hashSeed, device)%stripes]
+	m.Lock()
+	return m
+}
+
+// code is the six-digit code of an error, 0 for none.
+func code(err error) int {
+	var e *iot.Error
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return 0
+}

@@ -1,0 +1,155 @@
+package hub
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/linarite/linarite/internal/clock"
+	"github.com/linarite/linarite/iot"
+	"github.com/linarite/linarite/methods"
+)
+
+// Session is one connected device or module. Its transport calls the methods;
+// the flows they start are in the file of that flow.
+type Session struct {
+	hub     *Hub
+	link    Link
+	origin  iot.Origin
+	request ConnectRequest // without its secrets
+	scope   string         // what signed: "sas"
+	since   time.Time
+	resumed any
+	expiry  *clock.Timer // cuts the connection when its token has run out
+
+	activity atomic.Int64 // last send or receive, Unix nanoseconds of the hub's clock
+
+	// inbound is held while something the device sent is carried out, so that a
+	// device that was expelled leaves nothing behind.
+	inbound sync.Mutex
+	gone    bool
+
+	delivering sync.Mutex // one delivery of messages at a time, so that they stay in order
+
+	finished sync.Once
+
+	mu        sync.Mutex
+	ended     bool
+	listening Listening
+	after     uint64 // messages up to this sequence number are not this session's
+	held      map[uint64]lock
+}
+
+// lock is a message that the device has and has not settled.
+type lock struct {
+	token string
+	until time.Time
+}
+
+// Identity is who is connected.
+func (s *Session) Identity() iot.Identity { return s.origin.Identity }
+
+// Resumed is what the identity's last connection kept, or nil.
+func (s *Session) Resumed() any { return s.resumed }
+
+// Keep stores the transport's own state for the identity's next connection that
+// asks to resume. It lives as long as the identity, and is dropped when nil is
+// kept.
+func (s *Session) Keep(state any) { s.hub.connections.keep(s, state) }
+
+// Listen says what the device is ready to receive from now on.
+func (s *Session) Listen(l Listening) {
+	s.mu.Lock()
+	if l.Messages && !s.listening.Messages && !s.request.Resume {
+		s.after = s.hub.queues.Last(s.Identity())
+	}
+	s.listening = l
+	s.mu.Unlock()
+	if l.Methods {
+		s.hub.callers.wake(s.Identity())
+	}
+	if l.Messages {
+		s.deliver()
+	}
+}
+
+// End says that the transport's connection is over: reason is nil after a clean
+// goodbye. Only the first call counts.
+func (s *Session) End(reason error) { s.finish(reason) }
+
+// cut ends the session from the hub's side.
+func (s *Session) cut(reason error) {
+	s.finish(reason)
+	s.link.Close(reason)
+}
+
+// expel cuts the session of an identity that is no more: what the device sends
+// after this, its will included, is dropped.
+func (s *Session) expel(reason error) {
+	s.inbound.Lock()
+	s.gone = true
+	s.inbound.Unlock()
+	s.cut(reason)
+}
+
+// finish takes the session out of the hub: its messages go back to their queue,
+// its method calls fail. Whoever calls it second waits for the first, so that a
+// successor finds the queue whole and in order.
+func (s *Session) finish(reason error) {
+	s.finished.Do(func() {
+		held, expiry := s.shut()
+		if expiry != nil {
+			expiry.Stop()
+		}
+		for _, l := range held {
+			_ = s.hub.queues.Release(s.Identity(), l.token) // a lock that was lost meanwhile needs no release
+		}
+		s.hub.calls.Drop(s.Identity(), iot.ErrDeviceNotOnline)
+		s.hub.connections.detach(s, s.hub.clock.Now(), reason)
+		s.logEnd(reason)
+	})
+}
+
+// shut marks the session as ended and hands over what has to be cleared away.
+func (s *Session) shut() (map[uint64]lock, *clock.Timer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = true
+	s.listening = Listening{}
+	held := s.held
+	s.held = nil
+	return held, s.expiry
+}
+
+func (s *Session) logEnd(reason error) {
+	e := s.hub.log.Info().Str("device", s.Identity().String()).Str("op", "disconnect").Str("protocol", s.request.Protocol)
+	if reason == nil {
+		e.Msg("disconnected by the device")
+		return
+	}
+	e.Int("code", code(reason)).Msg("disconnected: " + reason.Error())
+}
+
+// isListening asks what the device is ready for; an ended session is ready for
+// nothing.
+func (s *Session) isListening() Listening {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.listening
+}
+
+// touch notes that the device sent or received something.
+func (s *Session) touch(now time.Time) { s.activity.Store(now.UnixNano()) }
+
+// Answer is the device's answer to a method call. It says whether anybody still
+// waited for it: late and foreign answers are dropped.
+func (s *Session) Answer(rid string, r methods.Response) bool {
+	s.touch(s.hub.clock.Now())
+	return s.hub.calls.Answer(s.Identity(), rid, r)
+}
+
+// FailMethod ends a method call that the device answered with something that is
+// no answer.
+func (s *Session) FailMethod(rid string, err error) bool {
+	return s.hub.calls.Fail(s.Identity(), rid, err)
+}

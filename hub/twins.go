@@ -1,0 +1,130 @@
+package hub
+
+import (
+	"github.com/linarite/linarite/iot"
+	"github.com/linarite/linarite/registry"
+	"github.com/linarite/linarite/twin"
+)
+
+// Twin is the device's own view of its twin: desired and reported properties
+// with their versions, no metadata, no tags. The bytes must not be modified.
+// IoT Hub: contract.md §9.1.
+func (s *Session) Twin() ([]byte, Verdict) {
+	h := s.hub
+	v := h.judge(OpTwinRead, s.Identity())
+	if v.Action == Refuse {
+		return nil, v
+	}
+	s.touch(h.clock.Now())
+	view, err := h.twins.DeviceView(s.Identity())
+	if err != nil {
+		return nil, h.refuse(s.Identity(), "twin", err)
+	}
+	return view, v
+}
+
+// Report merges a patch into the reported properties and returns their new
+// version. ifVersion, when not 0, must be the version there is, else 412001.
+// IoT Hub: contract.md §9.2.
+func (s *Session) Report(patch []byte, ifVersion int64) (version int64, v Verdict) {
+	h := s.hub
+	v = h.judge(OpTwinUpdate, s.Identity())
+	if v.Action == Refuse {
+		return 0, v
+	}
+	s.inbound.Lock()
+	defer s.inbound.Unlock()
+	if s.gone {
+		return 0, h.refuse(s.Identity(), "report", iot.ErrDeviceNotFound)
+	}
+	s.touch(h.clock.Now())
+	version, err := h.twins.PatchReported(s.Identity(), patch, ifVersion)
+	if err != nil {
+		return 0, h.refuse(s.Identity(), "report", err)
+	}
+	return version, v
+}
+
+// Twin is the twin document of a device or module. Errors: 404001, 404010.
+func (h *Hub) Twin(id iot.Identity) (TwinDocument, error) {
+	t, err := h.twins.Twin(id)
+	if err != nil {
+		return TwinDocument{}, err
+	}
+	return h.document(id, t)
+}
+
+// PatchTwin merges tags and desired properties, and tells the device. ifMatch
+// is an etag or empty. Errors: 404001, 404010, 412001, 400004, 413000.
+// IoT Hub: contract.md §10.2.
+func (h *Hub) PatchTwin(id iot.Identity, u twin.Update, ifMatch string) (TwinDocument, error) {
+	return h.changeTwin(id, u, ifMatch, h.twins.Patch)
+}
+
+// ReplaceTwin puts tags and desired properties in the place of those there are,
+// and tells the device. A section that is absent is emptied.
+// IoT Hub: contract.md §10.2.
+func (h *Hub) ReplaceTwin(id iot.Identity, u twin.Update, ifMatch string) (TwinDocument, error) {
+	return h.changeTwin(id, u, ifMatch, h.twins.Replace)
+}
+
+type twinChange func(iot.Identity, twin.Update, string) (twin.Change, error)
+
+func (h *Hub) changeTwin(id iot.Identity, u twin.Update, ifMatch string, change twinChange) (TwinDocument, error) {
+	defer h.lock(id.DeviceID).Unlock() // the device hears of its versions in order
+	c, err := change(id, u, ifMatch)
+	if err != nil {
+		return TwinDocument{}, err
+	}
+	if c.Notification != nil {
+		h.notify(id, c.DesiredVersion, c.Notification)
+	}
+	return h.document(id, c.Twin)
+}
+
+// notify tells a connected device that its desired properties changed. One that
+// is not there is told nothing, later either. IoT Hub: contract.md §9.3.
+func (h *Hub) notify(id iot.Identity, version int64, body []byte) {
+	s := h.connections.session(id)
+	if s == nil || !s.isListening().Desired {
+		return
+	}
+	s.touch(h.clock.Now())
+	s.link.Desired(version, body)
+}
+
+// document joins a twin with what the registry and the connections know.
+func (h *Hub) document(id iot.Identity, t twin.Twin) (TwinDocument, error) {
+	device, err := h.Device(id.DeviceID)
+	if err != nil {
+		return TwinDocument{}, err
+	}
+	if !id.IsModule() {
+		return deviceTwin(device, t), nil
+	}
+	module, err := h.Module(id.DeviceID, id.ModuleID)
+	if err != nil {
+		return TwinDocument{}, err
+	}
+	return moduleTwin(device.Status, module, t), nil
+}
+
+func deviceTwin(d DeviceView, t twin.Twin) TwinDocument {
+	doc := twinDocument(iot.Device(d.ID), d.Authentication, d.Presence, t)
+	doc.DeviceETag = d.ETag
+	doc.Status = string(d.Status)
+	doc.StatusReason = d.StatusReason
+	doc.StatusUpdateTime = Time(d.StatusUpdated)
+	doc.MessageCount = d.MessageCount
+	doc.Capabilities = &Capabilities{IoTEdge: d.IoTEdge}
+	doc.DeviceScope = d.DeviceScope
+	doc.ParentScopes = d.ParentScopes
+	return doc
+}
+
+func moduleTwin(status registry.Status, m ModuleView, t twin.Twin) TwinDocument {
+	doc := twinDocument(iot.Module(m.DeviceID, m.ID), m.Authentication, m.Presence, t)
+	doc.DeviceETag = m.ETag
+	doc.Status = string(status)
+	return doc
+}
