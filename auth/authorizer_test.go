@@ -6,11 +6,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/linarite/linarite/auth"
 	"github.com/linarite/linarite/internal/clock"
 	"github.com/linarite/linarite/iot"
-	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 )
 
 var (
@@ -151,100 +152,103 @@ func TestAudiencesThatCoverAConnection(t *testing.T) {
 	}
 }
 
+// refusedConnections are tokens, good for an hour, that do not open a connection.
+var refusedConnections = map[string]struct {
+	id                     iot.Identity
+	resource, key, keyName string
+	told                   *iot.Error
+	reason                 string
+}{
+	"a wrong key": {
+		thermostat, "127.0.0.1/devices/thermostat-1", auth.WellKnownKey, "",
+		iot.ErrUnauthorized, `the signature matches neither key of device "thermostat-1"`,
+	},
+	"a module by its device's key": {
+		camera, "127.0.0.1/devices/thermostat-1/modules/camera", deviceKey, "",
+		iot.ErrUnauthorized, `the signature matches neither key of module "camera" of device "thermostat-1"`,
+	},
+	"a device without keys": {
+		iot.Device("keyless"), "127.0.0.1/devices/keyless", deviceKey, "",
+		iot.ErrUnauthorized, `the signature matches neither key of device "keyless"`,
+	},
+	"another device": {
+		thermostat, "127.0.0.1/devices/thermostat-2", deviceKey, "",
+		iot.ErrUnauthorized, `the token is for "devices/thermostat-2", not for devices/thermostat-1`,
+	},
+	"a device whose id only begins alike": {
+		thermostat, "127.0.0.1/devices/thermostat", deviceKey, "",
+		iot.ErrUnauthorized, `the token is for "devices/thermostat", not for devices/thermostat-1`,
+	},
+	"the device's id in another case": {
+		thermostat, "127.0.0.1/devices/Thermostat-1", deviceKey, "",
+		iot.ErrUnauthorized, `the token is for "devices/Thermostat-1", not for devices/thermostat-1`,
+	},
+	"one operation of the device": {
+		thermostat, "127.0.0.1/devices/thermostat-1/messages/events", deviceKey, "",
+		iot.ErrUnauthorized, `the token is for "devices/thermostat-1/messages/events", not for devices/thermostat-1`,
+	},
+	"a module of the device": {
+		thermostat, "127.0.0.1/devices/thermostat-1/modules/camera", deviceKey, "",
+		iot.ErrUnauthorized, `not for devices/thermostat-1`,
+	},
+	"a back end's path": {
+		thermostat, "127.0.0.1/twins/thermostat-1", auth.WellKnownKey, "iothubowner",
+		iot.ErrUnauthorized, `the token is for "twins/thermostat-1", not for devices/thermostat-1`,
+	},
+	"an empty segment": {
+		thermostat, "127.0.0.1//devices/thermostat-1", deviceKey, "",
+		iot.ErrUnauthorized, `the token is for "/devices/thermostat-1", not for devices/thermostat-1`,
+	},
+	"an API version and nothing else": {
+		camera, "127.0.0.1/devices/thermostat-1/camera/api-version=2016-11-14", moduleKey, "",
+		iot.ErrUnauthorized, `the token is for "devices/thermostat-1/camera", not for`,
+	},
+	"another hub": {
+		thermostat, "other.hub/devices/thermostat-1", deviceKey, "",
+		iot.ErrUnauthorized, `sr names host "other.hub", which is not one of this hub's names`,
+	},
+	"no host": {
+		thermostat, "/devices/thermostat-1", deviceKey, "",
+		iot.ErrUnauthorized, `sr names host ""`,
+	},
+	"a policy that is not there": {
+		thermostat, "127.0.0.1", auth.WellKnownKey, "gateway",
+		iot.ErrUnauthorized, `the hub has no policy "gateway"`,
+	},
+	"a policy's name and the device's key": {
+		thermostat, "127.0.0.1", deviceKey, "device",
+		iot.ErrUnauthorized, `the signature matches neither key of policy "device"`,
+	},
+	"a policy without DeviceConnect": {
+		thermostat, "127.0.0.1", auth.WellKnownKey, "service",
+		iot.ErrUnauthorized, `policy "service" lacks DeviceConnect`,
+	},
+	"a device that uses certificates": {
+		iot.Device("certified"), "127.0.0.1/devices/certified", deviceKey, "",
+		iot.ErrUnauthorized, `device "certified" authenticates by "selfSigned", not by shared access signatures`,
+	},
+	"a module that uses certificates, by a policy": {
+		iot.Module("thermostat-1", "test"), "127.0.0.1", auth.WellKnownKey, "device",
+		iot.ErrUnauthorized, `authenticates by "certificateAuthority"`,
+	},
+	"a device that is not registered": {
+		iot.Device("stranger"), "127.0.0.1/devices/stranger", deviceKey, "",
+		iot.ErrDeviceNotFound, `device "stranger" may not connect`,
+	},
+	"a module that is not registered": {
+		iot.Module("thermostat-1", "stranger"), "127.0.0.1", auth.WellKnownKey, "device",
+		iot.ErrModuleNotFound, `module "stranger" of device "thermostat-1" may not connect`,
+	},
+	"a device that is disabled": {
+		iot.Device("disabled"), "127.0.0.1/devices/disabled", deviceKey, "",
+		iot.ErrDeviceDisabled, `device "disabled" may not connect`,
+	},
+}
+
 func TestConnectionsThatAreRefused(t *testing.T) {
 	t.Parallel()
 	a, _ := newAuthorizer()
-	for name, c := range map[string]struct {
-		id                     iot.Identity
-		resource, key, keyName string
-		told                   *iot.Error
-		reason                 string
-	}{
-		"a wrong key": {
-			thermostat, "127.0.0.1/devices/thermostat-1", auth.WellKnownKey, "",
-			iot.ErrUnauthorized, `the signature matches neither key of device "thermostat-1"`,
-		},
-		"a module by its device's key": {
-			camera, "127.0.0.1/devices/thermostat-1/modules/camera", deviceKey, "",
-			iot.ErrUnauthorized, `the signature matches neither key of module "camera" of device "thermostat-1"`,
-		},
-		"a device without keys": {
-			iot.Device("keyless"), "127.0.0.1/devices/keyless", deviceKey, "",
-			iot.ErrUnauthorized, `the signature matches neither key of device "keyless"`,
-		},
-		"another device": {
-			thermostat, "127.0.0.1/devices/thermostat-2", deviceKey, "",
-			iot.ErrUnauthorized, `the token is for "devices/thermostat-2", not for devices/thermostat-1`,
-		},
-		"a device whose id only begins alike": {
-			thermostat, "127.0.0.1/devices/thermostat", deviceKey, "",
-			iot.ErrUnauthorized, `the token is for "devices/thermostat", not for devices/thermostat-1`,
-		},
-		"the device's id in another case": {
-			thermostat, "127.0.0.1/devices/Thermostat-1", deviceKey, "",
-			iot.ErrUnauthorized, `the token is for "devices/Thermostat-1", not for devices/thermostat-1`,
-		},
-		"one operation of the device": {
-			thermostat, "127.0.0.1/devices/thermostat-1/messages/events", deviceKey, "",
-			iot.ErrUnauthorized, `the token is for "devices/thermostat-1/messages/events", not for devices/thermostat-1`,
-		},
-		"a module of the device": {
-			thermostat, "127.0.0.1/devices/thermostat-1/modules/camera", deviceKey, "",
-			iot.ErrUnauthorized, `not for devices/thermostat-1`,
-		},
-		"a back end's path": {
-			thermostat, "127.0.0.1/twins/thermostat-1", auth.WellKnownKey, "iothubowner",
-			iot.ErrUnauthorized, `the token is for "twins/thermostat-1", not for devices/thermostat-1`,
-		},
-		"an empty segment": {
-			thermostat, "127.0.0.1//devices/thermostat-1", deviceKey, "",
-			iot.ErrUnauthorized, `the token is for "/devices/thermostat-1", not for devices/thermostat-1`,
-		},
-		"an API version and nothing else": {
-			camera, "127.0.0.1/devices/thermostat-1/camera/api-version=2016-11-14", moduleKey, "",
-			iot.ErrUnauthorized, `the token is for "devices/thermostat-1/camera", not for`,
-		},
-		"another hub": {
-			thermostat, "other.hub/devices/thermostat-1", deviceKey, "",
-			iot.ErrUnauthorized, `sr names host "other.hub", which is not one of this hub's names`,
-		},
-		"no host": {
-			thermostat, "/devices/thermostat-1", deviceKey, "",
-			iot.ErrUnauthorized, `sr names host ""`,
-		},
-		"a policy that is not there": {
-			thermostat, "127.0.0.1", auth.WellKnownKey, "gateway",
-			iot.ErrUnauthorized, `the hub has no policy "gateway"`,
-		},
-		"a policy's name and the device's key": {
-			thermostat, "127.0.0.1", deviceKey, "device",
-			iot.ErrUnauthorized, `the signature matches neither key of policy "device"`,
-		},
-		"a policy without DeviceConnect": {
-			thermostat, "127.0.0.1", auth.WellKnownKey, "service",
-			iot.ErrUnauthorized, `policy "service" lacks DeviceConnect`,
-		},
-		"a device that uses certificates": {
-			iot.Device("certified"), "127.0.0.1/devices/certified", deviceKey, "",
-			iot.ErrUnauthorized, `device "certified" authenticates by "selfSigned", not by shared access signatures`,
-		},
-		"a module that uses certificates, by a policy": {
-			iot.Module("thermostat-1", "test"), "127.0.0.1", auth.WellKnownKey, "device",
-			iot.ErrUnauthorized, `authenticates by "certificateAuthority"`,
-		},
-		"a device that is not registered": {
-			iot.Device("stranger"), "127.0.0.1/devices/stranger", deviceKey, "",
-			iot.ErrDeviceNotFound, `device "stranger" may not connect`,
-		},
-		"a module that is not registered": {
-			iot.Module("thermostat-1", "stranger"), "127.0.0.1", auth.WellKnownKey, "device",
-			iot.ErrModuleNotFound, `module "stranger" of device "thermostat-1" may not connect`,
-		},
-		"a device that is disabled": {
-			iot.Device("disabled"), "127.0.0.1/devices/disabled", deviceKey, "",
-			iot.ErrDeviceDisabled, `device "disabled" may not connect`,
-		},
-	} {
+	for name, c := range refusedConnections {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p, err := a.Device(c.id, signed(t, c.resource, c.key, c.keyName))

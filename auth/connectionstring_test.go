@@ -3,9 +3,10 @@ package auth_test
 import (
 	"testing"
 
-	"github.com/linarite/linarite/auth"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/linarite/linarite/auth"
 )
 
 // connectionStrings are the forms, each as we print it.

@@ -4,11 +4,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/linarite/linarite/auth"
 	"github.com/linarite/linarite/internal/clock"
 	"github.com/linarite/linarite/iot"
-	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 )
 
 const thermostatResource = "127.0.0.1/devices/thermostat-1"

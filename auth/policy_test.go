@@ -4,9 +4,10 @@ import (
 	"encoding/base64"
 	"testing"
 
-	"github.com/linarite/linarite/auth"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/linarite/linarite/auth"
 )
 
 func TestTheBuiltinPolicies(t *testing.T) {

@@ -6,10 +6,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/linarite/linarite/auth"
-	"github.com/linarite/linarite/iot"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/linarite/linarite/auth"
+	"github.com/linarite/linarite/iot"
 )
 
 const (
