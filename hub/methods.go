@@ -69,6 +69,9 @@ func (c MethodCall) check() error {
 	if err := methods.ValidName(c.Name); err != nil {
 		return err
 	}
+	if len(c.Payload) > methods.MaxPayload {
+		return iot.ErrMessageTooLarge.Because("the payload has %d bytes, %d are allowed", len(c.Payload), methods.MaxPayload)
+	}
 	if c.ResponseTimeout < MinResponseTimeout || c.ResponseTimeout > MaxResponseTimeout {
 		return iot.ErrArgumentInvalid.Because("responseTimeoutInSeconds must be %d to %d",
 			MinResponseTimeout/time.Second, MaxResponseTimeout/time.Second)
