@@ -10,7 +10,8 @@ import (
 
 // Connect admits a device: it authenticates it, closes an older connection of
 // the same identity, and arranges for the end of its token. The error says why
-// a device is turned away; it has been logged and remembered.
+// a device is turned away; it has been logged and remembered. Any verdict but
+// an accepting one turns it away; a delay has no effect here.
 //
 // IoT Hub: contract.md §3, §4, one connection per identity.
 func (h *Hub) Connect(r ConnectRequest, l Link) (*Session, error) {
@@ -40,7 +41,7 @@ func (h *Hub) admit(r ConnectRequest, l Link) (*Session, error) {
 	if h.closed.Load() {
 		return nil, iot.ErrServiceUnavailable.Because("the hub is shutting down")
 	}
-	if v := h.judge(OpConnect, r.Identity); v.Action == Refuse {
+	if v := h.judge(OpConnect, r.Identity); v.Action != Accept {
 		return nil, v.Err
 	}
 	principal, err := h.authenticate(r)

@@ -57,20 +57,31 @@ func (s *Session) Resumed() any { return s.resumed }
 // kept.
 func (s *Session) Keep(state any) { s.hub.connections.keep(s, state) }
 
-// Listen says what the device is ready to receive from now on.
+// Listen says what the device is ready to receive from now on. After the end of
+// the session it changes nothing.
 func (s *Session) Listen(l Listening) {
-	s.mu.Lock()
-	if l.Messages && !s.listening.Messages && !s.request.Resume {
-		s.after = s.hub.queues.Last(s.Identity())
+	if !s.open(l) {
+		return
 	}
-	s.listening = l
-	s.mu.Unlock()
 	if l.Methods {
 		s.hub.callers.wake(s.Identity())
 	}
 	if l.Messages {
 		s.deliver()
 	}
+}
+
+func (s *Session) open(l Listening) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return false
+	}
+	if l.Messages && !s.listening.Messages && !s.request.Resume {
+		s.after = s.hub.queues.Last(s.Identity())
+	}
+	s.listening = l
+	return true
 }
 
 // End says that the transport's connection is over: reason is nil after a clean

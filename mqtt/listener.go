@@ -1,0 +1,126 @@
+package mqtt
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"net"
+	"runtime/debug"
+	"time"
+
+	"github.com/linarite/linarite/internal/clock"
+	"github.com/linarite/linarite/iot"
+)
+
+// Pauses after an accept that failed, as when there are no file descriptors
+// left.
+const (
+	minPause = 5 * time.Millisecond
+	maxPause = time.Second
+)
+
+// sendBuffer is the kernel's buffer for what is sent to one client, in bytes:
+// without a bound, a client that does not read makes the kernel hold megabytes.
+const sendBuffer = 256 << 10
+
+// accept takes connections until ln is closed. An error does not end it.
+func (s *Server) accept(ln net.Listener, cfg *tls.Config) {
+	defer s.running.Done()
+	pause := minPause
+	for {
+		raw, err := ln.Accept()
+		switch {
+		case err == nil:
+			pause = minPause
+			if s.begin(raw) {
+				go s.serve(raw, cfg)
+			}
+		case s.closing.Err() != nil || errors.Is(err, net.ErrClosed):
+			return
+		default:
+			s.log.Warn().Err(err).Dur("pause", pause).Msg("no connection can be accepted")
+			s.rest(pause)
+			pause = min(2*pause, maxPause)
+		}
+	}
+}
+
+// rest waits for d of wall time, or until Close.
+func (s *Server) rest(d time.Duration) {
+	ctx, cancel := context.WithTimeout(s.closing, d)
+	defer cancel()
+	<-ctx.Done()
+}
+
+// serve speaks with one client over TCP or TLS.
+func (s *Server) serve(raw net.Conn, cfg *tls.Config) {
+	defer s.end(raw)
+	defer s.survive(nil)
+	tune(raw)
+	// One deadline covers the handshake and the arrival of CONNECT.
+	_ = raw.SetDeadline(clock.Wall().Add(s.connectTimeout))
+	if cfg == nil {
+		s.attach(newWire(raw, raw, s.lender, s.writeTimeout), "Mqtt", nil)
+		return
+	}
+	conn := tls.Server(raw, cfg)
+	if err := conn.Handshake(); err != nil {
+		s.handshakeFailed(raw, err)
+		return
+	}
+	s.attach(newWire(conn, raw, s.lender, s.writeTimeout), "Mqtt", conn.ConnectionState().PeerCertificates)
+}
+
+// handshakeFailed logs a TLS handshake that came to nothing, loudly unless the
+// client just went away, as port scanners and health checks do.
+func (s *Server) handshakeFailed(raw net.Conn, err error) {
+	e := s.log.Warn()
+	if gone(err) {
+		e = s.log.Debug()
+	}
+	e = e.Err(err).Str("op", "handshake").Str("remote", raw.RemoteAddr().String())
+	var alert *net.OpError
+	if errors.As(err, &alert) && alert.Op == "remote error" {
+		e.Msg("the client broke the TLS handshake off: does it trust the CA?")
+		return
+	}
+	e.Msg("TLS handshake failed")
+}
+
+// attach lets mochi read from a client until the connection ends.
+func (s *Server) attach(w *wire, protocol string, certs []*x509.Certificate) {
+	l := newLink(s, w, protocol, certs)
+	err := s.converse(l)
+	s.engine.Clients.Delete(l.engineID) // mochi forgets it by itself, but not after a panic
+	defer s.survive(l)
+	l.end(err)
+}
+
+func (s *Server) converse(l *link) error {
+	defer s.survive(l)
+	return s.engine.EstablishConnection(l.protocol, l.wire)
+}
+
+// survive is deferred by each goroutine that serves a connection: a panic ends
+// that connection, not the process. l is nil before there is a link.
+func (s *Server) survive(l *link) {
+	p := recover()
+	if p == nil {
+		return
+	}
+	e := s.log.Error().Interface("panic", p).Bytes("stack", debug.Stack())
+	if l != nil {
+		e = e.Str("device", l.id.String())
+		l.Close(iot.ErrServer)
+	}
+	e.Msg("a fault of ours; the connection is closed")
+}
+
+// tune sets the socket below a connection up.
+func tune(c net.Conn) {
+	if tcp, ok := c.(*net.TCPConn); ok {
+		_ = tcp.SetNoDelay(true)
+		_ = tcp.SetWriteBuffer(sendBuffer)
+	}
+}

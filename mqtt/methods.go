@@ -1,0 +1,36 @@
+package mqtt
+
+import (
+	"encoding/json"
+
+	"github.com/mochi-mqtt/server/v2/packets"
+
+	"github.com/linarite/linarite/iot"
+	"github.com/linarite/linarite/methods"
+)
+
+// Method publishes a call to the device; hub.Link. Nothing stands after the
+// request id. IoT Hub: contract.md §11.3, §1 rule 10.
+func (l *link) Method(r methods.Request) {
+	l.push(publication{topic: "$iothub/methods/POST/" + r.Name + "/?$rid=" + r.RID, payload: r.Payload})
+}
+
+// methodAnswer takes the answer to a direct method. One that nobody waits for is
+// dropped; one that is no JSON, or too long, fails the call it is for.
+//
+// IoT Hub: contract.md §11.3.
+func (l *link) methodAnswer(t *topic, pk *packets.Packet) error {
+	r := methods.Response{Status: t.status}
+	if len(pk.Payload) > 0 {
+		r.Payload = json.RawMessage(pk.Payload)
+	}
+	if r.Payload != nil && !json.Valid(r.Payload) {
+		l.session.FailMethod(t.rid, iot.ErrDeserialization.Because("the device's answer is not valid JSON"))
+	} else {
+		l.session.Answer(t.rid, r)
+	}
+	if pk.FixedHeader.Qos == 1 {
+		return l.puback(pk.PacketID)
+	}
+	return nil
+}

@@ -1,0 +1,228 @@
+package mqtt
+
+import (
+	"errors"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/linarite/linarite/internal/clock"
+	"github.com/linarite/linarite/iot"
+)
+
+// Buffer sizes, in bytes. An idle connection holds only mochi's read buffer;
+// the others are lent while there is something in them.
+const (
+	readBuffer = 512  // mochi's, per connection
+	aheadSize  = 4096 // read at once from a client that sends faster
+	outSize    = 4096 // gathered before it is written
+)
+
+// wire is the connection as mochi reads and writes it. What is written while
+// the reader works on what came in is gathered and sent when the reader comes
+// back for more: a burst of messages is acknowledged with one system call and
+// one TLS record, and a single one without delay. While the reader is parked,
+// writes go out at once.
+//
+// A write that the client does not take within the write timeout breaks the
+// wire. Methods are safe for use as mochi and a link use them: one reader, many
+// writers.
+type wire struct {
+	net.Conn          // TLS or WebSocket, on top of raw
+	raw      net.Conn // the TCP connection, whose Close does not block
+	link     *link
+	lender   *lender
+	timeout  time.Duration // for one write
+
+	// The reader's own.
+	first     greeting
+	ahead     []byte // read before it was asked for
+	lent      *[aheadSize]byte
+	more      bool          // the client sends more than mochi's buffer holds
+	slack     time.Duration // added to mochi's deadlines
+	readArmed time.Time
+
+	mu         sync.Mutex
+	parked     bool    // the reader waits for input
+	out        *buffer // nil when nothing is gathered
+	writeArmed time.Time
+	broken     error // of the first write that failed
+}
+
+// buffer is lent to a wire that has something to write.
+type buffer struct{ b []byte }
+
+// lender lends buffers to the wires that need one for a moment.
+type lender struct{ aheads, outs sync.Pool }
+
+func newLender() *lender {
+	return &lender{
+		aheads: sync.Pool{New: func() any { return new([aheadSize]byte) }},
+		outs:   sync.Pool{New: func() any { return &buffer{make([]byte, 0, outSize)} }},
+	}
+}
+
+// newWire wraps conn, which ends in raw.
+func newWire(conn, raw net.Conn, lender *lender, timeout time.Duration) *wire {
+	return &wire{Conn: conn, raw: raw, lender: lender, timeout: timeout}
+}
+
+// Read sends what was gathered and waits for input.
+func (w *wire) Read(p []byte) (int, error) {
+	if len(w.ahead) > 0 {
+		return w.takeAhead(p), nil
+	}
+	if err := w.park(); err != nil {
+		return 0, err
+	}
+	n, err := w.fetch(p)
+	w.unpark()
+	if bad := w.first.check(p[:n]); bad != nil {
+		w.link.turnAway(bad)
+		return 0, bad
+	}
+	return n, err
+}
+
+// fetch reads once: into mochi's small buffer as long as the client sends little,
+// so that an idle connection holds no more, and into a larger one as long as it
+// sends much, so that a burst is one read and its answers are one write.
+func (w *wire) fetch(p []byte) (int, error) {
+	if len(p) > aheadSize { // the rest of a large packet
+		return w.Conn.Read(p)
+	}
+	if !w.more {
+		n, err := w.Conn.Read(p)
+		w.more = n == readBuffer && len(p) == readBuffer
+		return n, err
+	}
+	w.lent = w.lender.aheads.Get().(*[aheadSize]byte)
+	n, err := w.Conn.Read(w.lent[:])
+	w.more = n > readBuffer
+	w.ahead = w.lent[:n]
+	if n == 0 {
+		w.giveBack()
+		return 0, err
+	}
+	return w.takeAhead(p), nil
+}
+
+func (w *wire) takeAhead(p []byte) int {
+	n := copy(p, w.ahead)
+	if w.ahead = w.ahead[n:]; len(w.ahead) == 0 {
+		w.giveBack()
+	}
+	return n
+}
+
+func (w *wire) giveBack() {
+	w.lender.aheads.Put(w.lent)
+	w.ahead, w.lent = nil, nil
+}
+
+// park says that the reader is about to wait: what was gathered is sent, and
+// writes go out at once until unpark.
+func (w *wire) park() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.parked = true
+	return w.flush()
+}
+
+func (w *wire) unpark() {
+	w.mu.Lock()
+	w.parked = false
+	w.mu.Unlock()
+}
+
+// Write sends p, now or with what else is gathered.
+func (w *wire) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.broken != nil {
+		return 0, w.broken
+	}
+	if w.out != nil && len(w.out.b)+len(p) > outSize {
+		if err := w.flush(); err != nil {
+			return 0, err
+		}
+	}
+	if w.parked || len(p) > outSize {
+		return len(p), w.send(p)
+	}
+	if w.out == nil {
+		w.out = w.lender.outs.Get().(*buffer)
+	}
+	w.out.b = append(w.out.b, p...)
+	return len(p), nil
+}
+
+// flush sends what was gathered. The caller holds mu.
+func (w *wire) flush() error {
+	if w.out == nil {
+		return w.broken
+	}
+	gathered := w.out
+	w.out = nil
+	err := w.broken
+	if err == nil {
+		err = w.send(gathered.b)
+	}
+	gathered.b = gathered.b[:0]
+	w.lender.outs.Put(gathered)
+	return err
+}
+
+// send writes through, under a deadline that is renewed at most every second.
+// The caller holds mu.
+func (w *wire) send(p []byte) error {
+	now := clock.Wall()
+	if now.Sub(w.writeArmed) >= min(time.Second, w.timeout/2) {
+		w.writeArmed = now
+		_ = w.SetWriteDeadline(now.Add(w.timeout)) // fails on a closed connection, as the write then does
+	}
+	_, err := w.Conn.Write(p)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		err = iot.ErrClosedRemotely.Because("the client took nothing for %s", w.timeout)
+	}
+	if err != nil {
+		w.broken = err
+	}
+	return err
+}
+
+// keepAlive sets how much is added to the deadlines that mochi sets: a second,
+// since they are renewed at most every second, and the half that mochi rounds
+// off one and a half times an odd keep-alive.
+func (w *wire) keepAlive(seconds uint16) {
+	w.slack = time.Second
+	if seconds%2 == 1 {
+		w.slack += time.Second / 2
+	}
+}
+
+// SetDeadline is called by mochi before each packet it reads: it renews the
+// read deadline. Writes have their own.
+func (w *wire) SetDeadline(t time.Time) error {
+	if t.Sub(w.readArmed) < time.Second {
+		return nil
+	}
+	w.readArmed = t
+	return w.SetReadDeadline(t.Add(w.slack))
+}
+
+// Close sends what was gathered and says goodbye as TLS or WebSocket does. It
+// is the reader's way to end; everybody else's is abort.
+func (w *wire) Close() error {
+	w.mu.Lock()
+	err := w.flush()
+	w.mu.Unlock()
+	if err != nil {
+		return w.raw.Close()
+	}
+	return w.Conn.Close()
+}
+
+// abort ends the connection at once, from any goroutine.
+func (w *wire) abort() { _ = w.raw.Close() }
