@@ -1,0 +1,170 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/linarite/linarite/auth"
+	"github.com/linarite/linarite/hub"
+	"github.com/linarite/linarite/internal/clock"
+	"github.com/linarite/linarite/iot"
+)
+
+// whose says whose credentials are asked for.
+type whose struct {
+	settings
+	policy string
+	device string
+	events bool
+}
+
+// flags adds the flags that select, and those that say where the hub is.
+func (w *whose) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.StringVar(&w.policy, "policy", "iothubowner", "of back ends, under the shared access `policy`")
+	f.StringVar(&w.device, "device", "", "of a device, by its `id`, or of a module, by {device}/{module}")
+	for _, name := range []string{"control", "hostname", "name"} {
+		f.AddFlag(w.settings.flags().Lookup(name))
+	}
+}
+
+func (p *program) connectionStringVerb() *cobra.Command {
+	var w whose
+	cmd := &cobra.Command{
+		Use:   "connection-string",
+		Short: "Print a connection string",
+		Long: `Print a connection string: of back ends unless told otherwise. The running hub is
+asked for it. Where none runs, those of policies and event readers are worked out
+from --hostname and --name.`,
+		Args: cobra.NoArgs,
+		RunE: p.verb(func(cmd *cobra.Command) error {
+			s, err := p.connectionString(cmd.Context(), &w)
+			if err == nil {
+				fmt.Fprintln(p.out, s)
+			}
+			return err
+		}),
+	}
+	w.flags(cmd)
+	cmd.Flags().BoolVar(&w.events, "events", false, "of readers of the event endpoint")
+	cmd.MarkFlagsMutuallyExclusive("policy", "device", "events")
+	return cmd
+}
+
+func (p *program) sasVerb() *cobra.Command {
+	var w whose
+	var ttl time.Duration
+	cmd := &cobra.Command{
+		Use:   "sas",
+		Short: "Print a SAS token",
+		Long: `Print a SAS token; for a device also the connection string that contains it, as
+Device Explorer printed it.`,
+		Args: cobra.NoArgs,
+		RunE: p.verb(func(cmd *cobra.Command) error { return p.sas(cmd.Context(), &w, ttl) }),
+	}
+	w.flags(cmd)
+	cmd.Flags().DurationVar(&ttl, "ttl", time.Hour, "how long the token is good")
+	cmd.MarkFlagsMutuallyExclusive("policy", "device")
+	return cmd
+}
+
+func (p *program) sas(ctx context.Context, w *whose, ttl time.Duration) error {
+	if ttl <= 0 {
+		return usage{fmt.Errorf("--ttl %s: must be more than nothing", ttl)}
+	}
+	s, err := p.connectionString(ctx, w)
+	if err != nil {
+		return err
+	}
+	c, err := auth.ParseConnectionString(s)
+	if err != nil {
+		return err
+	}
+	resource := c.HostName
+	if c.DeviceID != "" {
+		resource += "/" + iot.Module(c.DeviceID, c.ModuleID).Path()
+	}
+	token, err := auth.Sign(resource, c.SharedAccessKey, c.SharedAccessKeyName, clock.Wall().Add(ttl))
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(p.out, token)
+	if c.DeviceID != "" {
+		c.SharedAccessKey, c.SharedAccessSignature = "", token
+		fmt.Fprintln(p.out, c)
+	}
+	return nil
+}
+
+// known are the connection strings of a hub, as its control API has them.
+type known struct {
+	Policies map[string]string
+	Events   string
+	Devices  map[string]string
+}
+
+// connectionString asks the running hub. Where there is none, the well-known
+// keys are enough for everybody but devices.
+func (p *program) connectionString(ctx context.Context, w *whose) (string, error) {
+	k, err := w.ask(ctx)
+	if errors.Is(err, errNoHub) && w.device == "" {
+		k, err = w.workOut()
+		fmt.Fprintf(p.err, "linarite: no hub answers at %s: this holds for one with --hostname %s\n",
+			w.control, strings.Join(w.hostnames, ","))
+	}
+	switch {
+	case err != nil:
+		return "", err
+	case w.events:
+		return k.Events, nil
+	case w.device != "":
+		if s, ok := k.Devices[w.device]; ok {
+			return s, nil
+		}
+		return "", fmt.Errorf("%s has no key, or there is no such module", w.device)
+	}
+	if s, ok := k.Policies[w.policy]; ok {
+		return s, nil
+	}
+	return "", fmt.Errorf("there is no policy %q: there are %s", w.policy,
+		strings.Join(slices.Sorted(maps.Keys(k.Policies)), ", "))
+}
+
+// ask asks the running hub.
+func (w *whose) ask(ctx context.Context) (k known, err error) {
+	c, err := newClient(w.control)
+	if err != nil {
+		return k, err
+	}
+	device, _, _ := strings.Cut(w.device, "/")
+	query := ""
+	if device != "" {
+		query = "?device=" + url.QueryEscape(device)
+	}
+	return k, c.document(ctx, "/v1/connection-strings"+query, &k)
+}
+
+// workOut is what a hub with these flags would answer.
+func (w *whose) workOut() (k known, err error) {
+	h, err := hub.New(hub.Options{Name: w.name, Hostnames: w.hostnames})
+	if err != nil {
+		return k, err
+	}
+	defer h.Close()
+	k = known{Policies: map[string]string{}, Events: h.EventsConnectionString()}
+	for _, name := range h.Policies() {
+		if k.Policies[name], err = h.ConnectionString(name); err != nil {
+			return k, err
+		}
+	}
+	return k, nil
+}

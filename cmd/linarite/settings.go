@@ -1,0 +1,149 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/pflag"
+
+	"github.com/linarite/linarite/events"
+	"github.com/linarite/linarite/hub"
+	"github.com/linarite/linarite/server"
+)
+
+// What --log-level and --log-format can be.
+var (
+	logLevels  = []string{"trace", "debug", "info", "warn", "error"}
+	logFormats = []string{"console", "json"}
+)
+
+// settings are the flags of serve. Other verbs have some of them too.
+type settings struct {
+	name         string
+	hostnames    []string
+	mqtt         string
+	https        string
+	control      string
+	controlHosts []string
+	data         string
+	tlsCert      string
+	tlsKey       string
+	sasGrace     time.Duration
+	autoCreate   bool
+	partitions   int
+	logLevel     string
+	logFormat    string
+}
+
+func (s *settings) flags() *pflag.FlagSet {
+	f := pflag.NewFlagSet("settings", pflag.ContinueOnError)
+	f.SortFlags = false
+	f.StringVar(&s.name, "name", "linarite", "the hub's short `name`")
+	f.StringSliceVar(&s.hostnames, "hostname", []string{server.DefaultHostname},
+		"the hub's `name` to its clients, may be repeated; the first is in the connection strings, all are on the certificate; localhost, 127.0.0.1, ::1 and the machine's name always work")
+	f.StringVar(&s.mqtt, "mqtt", server.DefaultMQTT, "`address` for MQTT over TLS")
+	f.StringVar(&s.https, "https", server.DefaultHTTPS, "`address` for the REST API and MQTT over WebSocket")
+	f.StringVar(&s.control, "control", server.DefaultControl, "`address` of the control API (plain HTTP)")
+	f.StringSliceVar(&s.controlHosts, "control-host", nil,
+		"further `name` the control API answers to, may be repeated")
+	f.StringVar(&s.data, "data", dataFolder(), "`folder` where the CA is kept")
+	f.StringVar(&s.tlsCert, "tls-cert", "", "`file` with a certificate of your own, in PEM")
+	f.StringVar(&s.tlsKey, "tls-key", "", "`file` with its key, in PEM")
+	f.DurationVar(&s.sasGrace, "sas-grace", hub.DefaultGrace, "how long a token is good after its expiry")
+	f.BoolVar(&s.autoCreate, "auto-create", false, "register unknown devices that sign with the well-known key")
+	f.IntVar(&s.partitions, "partitions", events.DefaultPartitions, "`number` of partitions of the event endpoint")
+	f.StringVar(&s.logLevel, "log-level", "info", strings.Join(logLevels, ", "))
+	f.StringVar(&s.logFormat, "log-format", "console", strings.Join(logFormats, ", "))
+	return f
+}
+
+// options is what the server is started with; given says which flags were set
+// by the user. Errors are the user's.
+func (s *settings) options(given func(flag string) bool, log zerolog.Logger) (server.Options, error) {
+	o := server.Options{
+		Name: s.name, Hostnames: s.hostnames, MQTT: s.mqtt, HTTPS: s.https, Control: s.control,
+		ControlHosts: s.controlHosts, DataDir: s.data, TLSCert: s.tlsCert, TLSKey: s.tlsKey,
+		SASGrace: s.sasGrace, AutoCreate: s.autoCreate, Partitions: s.partitions,
+		Version: buildVersion(), Log: log,
+	}
+	if !given("https") {
+		o.HTTPS = "" // a default gives way where port 443 may not be had
+	}
+	for flag, value := range map[string]string{"mqtt": s.mqtt, "https": s.https, "control": s.control} {
+		if value == "" {
+			return o, usage{fmt.Errorf("--%s must not be empty", flag)}
+		}
+	}
+	switch {
+	case len(s.hostnames) == 0:
+		return o, usage{errors.New("--hostname must not be empty")}
+	case s.data == "" && s.tlsCert == "":
+		return o, usage{errors.New("--data must name the folder to keep the CA in: there is no home folder")}
+	case s.sasGrace < 0:
+		return o, usage{fmt.Errorf("--sas-grace %s must not be negative", s.sasGrace)}
+	case s.sasGrace == 0:
+		o.SASGrace = -1
+	}
+	if s.partitions == 0 {
+		return o, usage{fmt.Errorf("--partitions must be 1 to %d", server.MaxPartitions)}
+	}
+	if err := o.Check(); err != nil {
+		return o, usage{err}
+	}
+	return o, nil
+}
+
+// logger writes to w, in colour when that is a terminal.
+func (s *settings) logger(w io.Writer) (zerolog.Logger, error) {
+	if !slices.Contains(logFormats, s.logFormat) {
+		return zerolog.Logger{}, usage{fmt.Errorf("--log-format %q: must be one of %s", s.logFormat, strings.Join(logFormats, ", "))}
+	}
+	if !slices.Contains(logLevels, s.logLevel) {
+		return zerolog.Logger{}, usage{fmt.Errorf("--log-level %q: must be one of %s", s.logLevel, strings.Join(logLevels, ", "))}
+	}
+	level, err := zerolog.ParseLevel(s.logLevel)
+	if err != nil {
+		return zerolog.Logger{}, err
+	}
+	if s.logFormat == "console" {
+		w = zerolog.ConsoleWriter{Out: w, NoColor: !terminal(w), TimeFormat: "15:04:05.000"}
+	}
+	return zerolog.New(zerolog.SyncWriter(w)).Level(level).With().Timestamp().Logger(), nil
+}
+
+func terminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok || os.Getenv("NO_COLOR") != "" {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// dataFolder is where this user's programs keep data; empty when there is no
+// home.
+func dataFolder() string {
+	if dir := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "linarite")
+	}
+	switch runtime.GOOS {
+	case "windows", "darwin": // what they call the configuration folder holds data too
+		if dir, err := os.UserConfigDir(); err == nil {
+			return filepath.Join(dir, "linarite")
+		}
+		return ""
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(home, ".local", "share", "linarite")
+}

@@ -1,0 +1,159 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/linarite/linarite/internal/clock"
+)
+
+// Bounds of an HTTP connection, in wall time and bytes.
+const (
+	headerTimeout = 10 * time.Second // TLS handshake and headers, each
+	bodyTimeout   = 30 * time.Second
+	idleTimeout   = 2 * time.Minute
+	maxHeader     = 32 << 10
+)
+
+// web is an http.Server that ends without leaving anything behind: http.Server
+// itself waits five seconds for connections that never sent a request, and does
+// not wait for the handlers of the connections it cuts.
+type web struct {
+	handler     http.Handler
+	server      *http.Server
+	bodyTimeout time.Duration
+	cancel      context.CancelFunc // ends the requests' contexts
+	running     sync.WaitGroup     // handlers, and the accept loop
+
+	mu       sync.Mutex
+	draining bool
+	closed   bool
+	fresh    map[net.Conn]struct{} // connections without a request yet
+}
+
+func newWeb(h http.Handler, log zerolog.Logger) *web {
+	ctx, cancel := context.WithCancel(context.Background())
+	w := &web{handler: h, bodyTimeout: bodyTimeout, cancel: cancel, fresh: map[net.Conn]struct{}{}}
+	w.server = &http.Server{
+		Handler:           w,
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          newErrorLog(log),
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ConnState:         w.watch,
+	}
+	return w
+}
+
+// serve accepts connections on ln, which it owns from now on, until the end.
+func (w *web) serve(ln net.Listener) {
+	w.running.Add(1)
+	go func() {
+		defer w.running.Done()
+		_ = w.server.Serve(ln) // http.ErrServerClosed
+	}()
+}
+
+// drain stops accepting and lets the requests that are under way finish, as long
+// as ctx lasts. Upgraded connections are not waited for.
+func (w *web) drain(ctx context.Context) error {
+	w.mu.Lock()
+	w.draining = true
+	for c := range w.fresh {
+		_ = c.Close()
+	}
+	w.mu.Unlock()
+	return w.server.Shutdown(ctx)
+}
+
+// close cuts what is left and waits until nothing runs any more. Upgraded
+// connections must have been ended by whoever has them.
+func (w *web) close() {
+	w.mu.Lock()
+	w.closed = true
+	w.mu.Unlock()
+	w.cancel()
+	_ = w.server.Close()
+	w.running.Wait()
+}
+
+// ServeHTTP counts the request and times its body.
+func (w *web) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	if !w.begin() {
+		return
+	}
+	defer w.running.Done()
+	if r.ContentLength != 0 {
+		clear := func() { _ = http.NewResponseController(rw).SetReadDeadline(time.Time{}) }
+		_ = http.NewResponseController(rw).SetReadDeadline(clock.Wall().Add(w.bodyTimeout))
+		r.Body = &timedBody{r.Body, clear}
+	}
+	w.handler.ServeHTTP(rw, r)
+}
+
+func (w *web) begin() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return false
+	}
+	w.running.Add(1)
+	return true
+}
+
+// watch knows the connections that have not sent a request.
+func (w *web) watch(c net.Conn, state http.ConnState) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case state != http.StateNew:
+		delete(w.fresh, c)
+	case w.draining:
+		_ = c.Close()
+	default:
+		w.fresh[c] = struct{}{}
+	}
+}
+
+// timedBody is a request body with a deadline, which is lifted at its end: what
+// the handler does afterwards may take long, and http.Server would take the
+// deadline for the client's going away.
+type timedBody struct {
+	io.ReadCloser
+	clear func()
+}
+
+func (b *timedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err == io.EOF {
+		b.clear()
+	}
+	return n, err
+}
+
+// errorLog gives the lines of http.Server a level: a fault of ours is an error,
+// a client that does not trust us is worth a warning, the rest is noise.
+type errorLog struct{ log zerolog.Logger }
+
+func newErrorLog(l zerolog.Logger) *log.Logger { return log.New(errorLog{l}, "", 0) }
+
+func (e errorLog) Write(line []byte) (int, error) {
+	event := e.log.Debug()
+	switch {
+	case bytes.Contains(line, []byte("panic")):
+		event = e.log.Error()
+	case bytes.Contains(line, []byte("TLS handshake error")) && !bytes.HasSuffix(bytes.TrimSpace(line), []byte("EOF")):
+		event = e.log.Warn()
+	}
+	event.Str("op", "https").Msg(string(bytes.TrimSpace(line)))
+	return len(line), nil
+}

@@ -1,0 +1,84 @@
+package server_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/linarite/linarite/server"
+)
+
+// short is how long a body may take here.
+const short = 30 * time.Millisecond
+
+// web serves h and returns its address and what ends it.
+func web(t *testing.T, h http.HandlerFunc, log zerolog.Logger) (addr string, end func()) {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	end = server.ServeWeb(h, ln, log, short)
+	t.Cleanup(end)
+	return ln.Addr().String(), end
+}
+
+func TestABodyThatDoesNotCome(t *testing.T) {
+	t.Parallel()
+	ended := make(chan error, 1)
+	addr, _ := web(t, func(_ http.ResponseWriter, r *http.Request) {
+		_, err := io.ReadAll(r.Body)
+		ended <- err
+	}, zerolog.Nop())
+	c, err := net.Dial("tcp", addr)
+	require.NoError(t, err)
+	defer c.Close()
+	_, err = fmt.Fprintf(c, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nonly so much")
+	require.NoError(t, err)
+	assert.ErrorIs(t, <-ended, os.ErrDeadlineExceeded)
+}
+
+func TestARequestMayTakeLongOnceItsBodyIsThere(t *testing.T) {
+	t.Parallel()
+	addr, _ := web(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		ctx, cancel := context.WithTimeout(r.Context(), 4*short)
+		defer cancel()
+		<-ctx.Done()
+		_, _ = fmt.Fprint(w, r.Context().Err())
+	}, zerolog.Nop())
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	for name, body := range map[string]io.Reader{
+		"of known length":   strings.NewReader("hello"),
+		"of unknown length": io.MultiReader(strings.NewReader("hello")),
+		"of no length":      http.NoBody,
+	} {
+		resp, err := client.Post("http://"+addr, "text/plain", body)
+		require.NoError(t, err)
+		said, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		_ = resp.Body.Close()
+		assert.Equal(t, "<nil>", string(said), name)
+	}
+}
+
+func TestLinesOfTheHTTPServerHaveALevel(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	addr, end := web(t, func(http.ResponseWriter, *http.Request) { panic("of ours") }, zerolog.New(zerolog.SyncWriter(&log)))
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	_, err := client.Get("http://" + addr)
+	require.Error(t, err)
+	end()
+	assert.Contains(t, log.String(), `"level":"error"`)
+	assert.Contains(t, log.String(), "panic serving")
+}
