@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"os"
 	"sync"
 	"syscall"
 	"time"
@@ -131,9 +130,9 @@ func (l *link) explain(err error) error {
 		return iot.ErrServiceUnavailable.Because("the hub is shutting down")
 	case errors.As(err, &known):
 		return known
-	case errors.Is(err, os.ErrDeadlineExceeded) && l.session == nil:
+	case timedOut(err) && l.session == nil:
 		return iot.ErrClosedRemotely.Because("no CONNECT within %s", l.srv.connectTimeout)
-	case errors.Is(err, os.ErrDeadlineExceeded):
+	case timedOut(err):
 		return iot.ErrClosedRemotely.Because("keep-alive of %ds expired: nothing came for %s",
 			l.keepAlive, time.Duration(l.keepAlive)*3*time.Second/2)
 	case errors.Is(err, packets.ErrPacketTooLarge):
@@ -146,6 +145,13 @@ func (l *link) explain(err error) error {
 		return iot.ErrClosedRemotely.Because("the client closed the connection without DISCONNECT")
 	}
 	return iot.ErrFormat.Because("%s", err)
+}
+
+// timedOut says whether err is a deadline's. gorilla/websocket keeps only the
+// interface of the error it was given.
+func timedOut(err error) bool {
+	var e net.Error
+	return errors.As(err, &e) && e.Timeout()
 }
 
 // gone says whether err is how the other side's going away looks.

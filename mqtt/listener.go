@@ -60,16 +60,19 @@ func (s *Server) serve(raw net.Conn, cfg *tls.Config) {
 	tune(raw)
 	// One deadline covers the handshake and the arrival of CONNECT.
 	_ = raw.SetDeadline(clock.Wall().Add(s.connectTimeout))
-	if cfg == nil {
-		s.attach(newWire(raw, raw, s.lender, s.writeTimeout), "Mqtt", nil)
-		return
+	below := &socket{Conn: raw}
+	w := newWire(below, raw, s.lender, s.writeTimeout)
+	var certs []*x509.Certificate
+	if cfg != nil {
+		conn := tls.Server(below, cfg)
+		if err := conn.Handshake(); err != nil {
+			s.handshakeFailed(raw, err)
+			return
+		}
+		w.Conn, certs = conn, conn.ConnectionState().PeerCertificates
 	}
-	conn := tls.Server(raw, cfg)
-	if err := conn.Handshake(); err != nil {
-		s.handshakeFailed(raw, err)
-		return
-	}
-	s.attach(newWire(conn, raw, s.lender, s.writeTimeout), "Mqtt", conn.ConnectionState().PeerCertificates)
+	w.below, below.wire = below, w
+	s.attach(w, "Mqtt", certs)
 }
 
 // handshakeFailed logs a TLS handshake that came to nothing, loudly unless the

@@ -20,8 +20,8 @@ const (
 )
 
 // wire is the connection as mochi reads and writes it. What is written while
-// the reader works on what came in is gathered and sent when the reader comes
-// back for more: a burst of messages is acknowledged with one system call and
+// the reader works on what came in is gathered and sent when there is nothing
+// left to read: a burst of messages is acknowledged with one system call and
 // one TLS record, and a single one without delay. While the reader is parked,
 // writes go out at once.
 //
@@ -31,15 +31,13 @@ const (
 type wire struct {
 	net.Conn          // TLS or WebSocket, on top of raw
 	raw      net.Conn // the TCP connection, whose Close does not block
+	below    *socket  // on top of raw; nil for a WebSocket
 	link     *link
 	lender   *lender
 	timeout  time.Duration // for one write
 
 	// The reader's own.
 	first     greeting
-	ahead     []byte // read before it was asked for
-	lent      *[aheadSize]byte
-	more      bool          // the client sends more than mochi's buffer holds
 	slack     time.Duration // added to mochi's deadlines
 	readArmed time.Time
 
@@ -68,16 +66,10 @@ func newWire(conn, raw net.Conn, lender *lender, timeout time.Duration) *wire {
 	return &wire{Conn: conn, raw: raw, lender: lender, timeout: timeout}
 }
 
-// Read sends what was gathered and waits for input.
+// Read is mochi's. The socket below parks the wire while it waits; a WebSocket,
+// which has none, may wait in any read.
 func (w *wire) Read(p []byte) (int, error) {
-	if len(w.ahead) > 0 {
-		return w.takeAhead(p), nil
-	}
-	if err := w.park(); err != nil {
-		return 0, err
-	}
 	n, err := w.fetch(p)
-	w.unpark()
 	if bad := w.first.check(p[:n]); bad != nil {
 		w.link.turnAway(bad)
 		return 0, bad
@@ -85,40 +77,14 @@ func (w *wire) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// fetch reads once: into mochi's small buffer as long as the client sends little,
-// so that an idle connection holds no more, and into a larger one as long as it
-// sends much, so that a burst is one read and its answers are one write.
 func (w *wire) fetch(p []byte) (int, error) {
-	if len(p) > aheadSize { // the rest of a large packet
-		return w.Conn.Read(p)
+	if w.below == nil {
+		if err := w.park(); err != nil {
+			return 0, err
+		}
+		defer w.unpark()
 	}
-	if !w.more {
-		n, err := w.Conn.Read(p)
-		w.more = n == readBuffer && len(p) == readBuffer
-		return n, err
-	}
-	w.lent = w.lender.aheads.Get().(*[aheadSize]byte)
-	n, err := w.Conn.Read(w.lent[:])
-	w.more = n > readBuffer
-	w.ahead = w.lent[:n]
-	if n == 0 {
-		w.giveBack()
-		return 0, err
-	}
-	return w.takeAhead(p), nil
-}
-
-func (w *wire) takeAhead(p []byte) int {
-	n := copy(p, w.ahead)
-	if w.ahead = w.ahead[n:]; len(w.ahead) == 0 {
-		w.giveBack()
-	}
-	return n
-}
-
-func (w *wire) giveBack() {
-	w.lender.aheads.Put(w.lent)
-	w.ahead, w.lent = nil, nil
+	return w.Conn.Read(p)
 }
 
 // park says that the reader is about to wait: what was gathered is sent, and

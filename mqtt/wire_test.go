@@ -187,6 +187,50 @@ func TestAnswersAreGathered(t *testing.T) {
 	<-served
 }
 
+// So is what comes in records of its own, as from a client that sends the next
+// message whenever one is acknowledged.
+func TestAnswersToSeparateRecordsAreGathered(t *testing.T) {
+	t.Parallel()
+	const messages = 50
+	r := enter(t)
+	cfg := r.secure(nil)
+	tcp, err := net.Dial("tcp", r.addr)
+	require.NoError(t, err)
+	held := &holding{Conn: tcp}
+	conn := tls.Client(held, cfg)
+	c := newClient(t, conn)
+	c.send(hello(t, iot.Device("d")).bytes())
+	c.expect(0x20, 2, 0, 0)
+
+	held.hold = true
+	for i := uint16(1); i <= messages; i++ {
+		c.send(publish(i, "devices/d/messages/events/", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"))
+	}
+	_, err = tcp.Write(held.kept.Bytes())
+	require.NoError(t, err)
+	reads, acks := 0, make([]byte, 4*messages) // a read returns one record at most
+	for got := 0; got < len(acks); reads++ {
+		n, err := conn.Read(acks[got:])
+		require.NoError(t, err)
+		got += n
+	}
+	require.LessOrEqual(t, reads, 6)
+}
+
+// holding keeps what is written while hold is set.
+type holding struct {
+	net.Conn
+	hold bool
+	kept bytes.Buffer
+}
+
+func (h *holding) Write(p []byte) (int, error) {
+	if h.hold {
+		return h.kept.Write(p)
+	}
+	return h.Conn.Write(p)
+}
+
 // counting counts writes.
 type counting struct {
 	net.Conn
