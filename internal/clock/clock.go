@@ -16,7 +16,7 @@ func Wall() time.Time { return time.Now() }
 // Clock is a hub's time: the machine's plus what it was advanced by, or, for a
 // manual clock, a moment that only Advance moves. Timers run in the order in
 // which they are due, one after another; their functions must be short and
-// must not call Advance.
+// must not call Advance or Rewind.
 type Clock struct {
 	manual bool
 	base   time.Time    // manual clocks: the start

@@ -21,6 +21,8 @@ from azure.iot.hub import IoTHubRegistryManager
 
 ADDRESS = "127.0.0.12"
 BINARY = os.environ.get("LINARITE_BIN") or str(pathlib.Path(__file__).parents[3] / "bin" / "linarite")
+# The hub refuses a LINARITE_ variable that it does not know.
+ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("LINARITE_")}
 DEADLINE = 20  # seconds that anything may take
 
 
@@ -40,6 +42,7 @@ class Hub:
                 "--data", os.path.join(self.data, "data"),
                 "--log-format", "json",
             ],
+            env=ENVIRONMENT,
             stdout=self.log,
             stderr=subprocess.STDOUT,
         )
@@ -62,7 +65,8 @@ class Hub:
                 if self.process.poll() is not None or deadline.is_set():
                     raise RuntimeError("the hub did not start:\n" + self.read_log())
                 health = subprocess.run(
-                    [BINARY, "health", "--control", f"{ADDRESS}:8080"], capture_output=True, check=False
+                    [BINARY, "health", "--control", f"{ADDRESS}:8080"],
+                    capture_output=True, check=False, env=ENVIRONMENT,
                 )
                 if health.returncode == 0:
                     return

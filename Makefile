@@ -1,0 +1,83 @@
+# Linarite. `make` alone prints what there is.
+
+FUZZTIME ?= 60s
+ARGS     ?=
+
+BUILD := CGO_ENABLED=0 go build -trimpath -ldflags "-s -w"
+LINT  := go tool -modfile=$(CURDIR)/tools.mod golangci-lint
+# The program, the black-box suites and the load generator each have a module.
+MODULES := . test bench
+
+.PHONY: help
+help:
+	@echo "make run          build and start the hub; ARGS=\"--log-level debug\""
+	@echo "make build        build bin/linarite"
+	@echo "make test         every test, the official SDKs' suites included"
+	@echo "make race         the Go tests, and the binary they drive, with the race detector"
+	@echo "make lint         vet, linters, formatting"
+	@echo "make fmt          format the code"
+	@echo "make fuzz         every fuzz target for FUZZTIME=$(FUZZTIME) each"
+	@echo "make bench        Go benchmarks, then bench-quick"
+	@echo "make bench-quick  load beside Mosquitto, a minute; ARGS=\"--json FILE\""
+	@echo "make ci           what a change must pass: lint race fuzz test"
+	@echo "make lock         renew the SDK suites' lock files"
+	@echo "make clean        remove what was built and installed here"
+
+.PHONY: run
+run: build
+	bin/linarite serve $(ARGS)
+
+.PHONY: build
+build:
+	$(BUILD) -o bin/linarite ./cmd/linarite
+
+.PHONY: test
+test:
+	@go -C test run ./run
+
+.PHONY: race
+race:
+	@go -C test run ./run -race unit wire
+
+.PHONY: lint
+lint:
+	@for module in $(MODULES); do \
+		echo "lint $$module" && (cd $$module && go vet ./... && $(LINT) run) || exit 1; \
+	done
+
+.PHONY: fmt
+fmt:
+	@for module in $(MODULES); do (cd $$module && $(LINT) fmt) || exit 1; done
+
+.PHONY: fuzz
+fuzz:
+	@test/fuzz.sh $(FUZZTIME)
+
+.PHONY: bench
+bench:
+	go test -run '^$$' -bench . -benchmem ./...
+	@$(MAKE) bench-quick
+
+.PHONY: bench-quick
+bench-quick: build
+	@bench/install-mosquitto.sh
+	@go -C bench build -o ../bin/bench .
+	@bin/bench --hub bin/linarite $(ARGS)
+
+.PHONY: ci
+ci:
+	@$(MAKE) lint
+	@$(MAKE) race
+	@$(MAKE) fuzz FUZZTIME=3s
+	@$(MAKE) test
+
+.PHONY: lock
+lock:
+	cd test/sdk/node && npm install --package-lock-only
+	cd test/sdk/python && python3 -m venv .venv && .venv/bin/pip install --quiet pip-tools && \
+		CUSTOM_COMPILE_COMMAND="make lock" .venv/bin/pip-compile --quiet --generate-hashes --strip-extras \
+		--no-emit-options --no-emit-index-url --output-file requirements.txt requirements.in
+
+.PHONY: clean
+clean:
+	rm -rf bin test/sdk/node/node_modules test/sdk/python/.venv

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"bytes"
+	"encoding/binary"
+	"net"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+func TestPacketsAreMQTT311(t *testing.T) {
+	t.Parallel()
+	anonymous := connectPacket(login{clientID: "c"})
+	if want := "\x10\x0d\x00\x04MQTT\x04\x02\x02\x58\x00\x01c"; string(anonymous) != want {
+		t.Errorf("CONNECT is % x, not % x", anonymous, want)
+	}
+	named := connectPacket(login{clientID: "c", userName: "u", password: "p"})
+	if want := "\x10\x13\x00\x04MQTT\x04\xc2\x02\x58\x00\x01c\x00\x01u\x00\x01p"; string(named) != want {
+		t.Errorf("CONNECT is % x, not % x", named, want)
+	}
+	frame, id := publishPacket("t", []byte("body"))
+	if want := "\x32\x09\x00\x01t\x00\x00body"; string(frame) != want || id != 5 {
+		t.Errorf("PUBLISH is % x with its id at %d, not % x", frame, id, want)
+	}
+	long, id := publishPacket("t", make([]byte, 256))
+	if !bytes.HasPrefix(long, []byte("\x32\x85\x02\x00\x01t\x00\x00")) || id != 6 {
+		t.Errorf("PUBLISH is % x with its id at %d", long, id)
+	}
+}
+
+func TestAPublisherKeepsItsMessagesOutstanding(t *testing.T) {
+	t.Parallel()
+	const outstanding, rounds = 3, 30_000 // the packet ids go round
+	client, server := net.Pipe()
+	defer func() { _ = server.Close() }()
+	p := newPublisher(client, "topic", 10, outstanding)
+	var measuring, stop atomic.Bool
+	measuring.Store(true)
+	ended := make(chan error, 1)
+	go func() { ended <- p.run(&measuring, &stop) }()
+
+	batch := make([]byte, outstanding*p.frame)
+	id := uint16(1)
+	for round := range rounds {
+		if err := readFull(server, batch); err != nil {
+			t.Fatal(err)
+		}
+		var acks []byte
+		for range outstanding {
+			acks = binary.BigEndian.AppendUint16(append(acks, 0x40, 2), id)
+			id = following(id)
+		}
+		stop.Store(round == rounds-1)
+		if _, err := server.Write(acks); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	if got := p.acked.Load(); got != outstanding*rounds || p.latency.total != outstanding*rounds {
+		t.Errorf("%d messages were acknowledged", got)
+	}
+}
+
+func TestAPublisherRefusesWrongAcknowledgements(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ acks, want string }{
+		"another packet":  {"\x30\x02\x00\x01", "no PUBACK"},
+		"another message": {"\x40\x02\x00\x02", "out of order"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPublisher(nil, "t", 1, 10)
+			err := p.acknowledged([]byte(c.acks), false)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("the error is %v", err)
+			}
+		})
+	}
+}
+
+func readFull(conn net.Conn, into []byte) error {
+	if err := conn.SetReadDeadline(time.Now().Add(ioTimeout)); err != nil {
+		return err
+	}
+	for n := 0; n < len(into); {
+		m, err := conn.Read(into[n:])
+		if err != nil {
+			return err
+		}
+		n += m
+	}
+	return nil
+}

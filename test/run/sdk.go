@@ -1,0 +1,109 @@
+package main
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+)
+
+// node runs the official SDKs for Node. The suite has a runner of its own,
+// which ends with the line `N passed, M failed`.
+func node(s *session) (count, error) {
+	const dir = "test/sdk/node"
+	if err := s.install(dir, "package-lock.json", "node_modules", [][]string{{"npm", "ci"}}); err != nil {
+		return count{}, err
+	}
+	var tail bytes.Buffer
+	run := s.command(dir, "node", "run.js")
+	run.Stdout = io.MultiWriter(s.out, &tail)
+	err := run.Run()
+	c, ok := closingLine(tail.Bytes())
+	if !ok {
+		return count{}, errors.Join(err, errors.New("the suite has no closing line"))
+	}
+	return c, err
+}
+
+// closing is the line that a suite may end with.
+var closing = regexp.MustCompile(`(?m)^(\d+) passed, (\d+) failed$`)
+
+// closingLine reads the last such line.
+func closingLine(output []byte) (count, bool) {
+	lines := closing.FindAllSubmatch(output, -1)
+	if len(lines) == 0 {
+		return count{}, false
+	}
+	last := lines[len(lines)-1]
+	passed, _ := strconv.Atoi(string(last[1]))
+	failed, _ := strconv.Atoi(string(last[2]))
+	return count{passed: passed, failed: failed}, true
+}
+
+// python runs the official SDKs for Python in a virtual environment of the
+// suite's own.
+func python(s *session) (count, error) {
+	const dir = "test/sdk/python"
+	if err := s.install(dir, "requirements.txt", ".venv", [][]string{
+		{"python3", "-m", "venv", "--clear", ".venv"},
+		{".venv/bin/pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r", "requirements.txt"},
+	}); err != nil {
+		return count{}, err
+	}
+	report, err := os.CreateTemp("", "linarite-pytest-*.xml")
+	if err != nil {
+		return count{}, err
+	}
+	defer func() { _ = os.Remove(report.Name()) }()
+	defer func() { _ = report.Close() }()
+	runErr := s.command(dir, ".venv/bin/python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--junitxml", report.Name()).Run()
+	c, err := readJUnit(report)
+	return c, errors.Join(runErr, err)
+}
+
+// readJUnit sums up a JUnit report.
+func readJUnit(from io.Reader) (count, error) {
+	var report struct {
+		Suites []struct {
+			Tests    int `xml:"tests,attr"`
+			Failures int `xml:"failures,attr"`
+			Errors   int `xml:"errors,attr"`
+			Skipped  int `xml:"skipped,attr"`
+		} `xml:"testsuite"`
+	}
+	if err := xml.NewDecoder(from).Decode(&report); err != nil {
+		return count{}, fmt.Errorf("the JUnit report: %w", err)
+	}
+	var c count
+	for _, s := range report.Suites {
+		failed := s.Failures + s.Errors
+		c.failed += failed
+		c.skipped += s.Skipped
+		c.passed += max(0, s.Tests-failed-s.Skipped)
+	}
+	return c, nil
+}
+
+// install runs a suite's installation unless what its lock file asks for is
+// there already: a copy of the lock file lies in the folder it made.
+func (s *session) install(dir, lock, made string, steps [][]string) error {
+	wanted, err := os.ReadFile(filepath.Join(s.root, dir, lock))
+	if err != nil {
+		return err
+	}
+	stamp := filepath.Join(s.root, dir, made, ".installed-"+lock)
+	if have, err := os.ReadFile(stamp); err == nil && bytes.Equal(have, wanted) {
+		return nil
+	}
+	for _, step := range steps {
+		if err := s.command(dir, step[0], step[1:]...).Run(); err != nil {
+			return fmt.Errorf("installing the suite's packages: %v: %w", step, err)
+		}
+	}
+	return os.WriteFile(stamp, wanted, 0o600)
+}
