@@ -20,7 +20,7 @@ const (
 // Differs: Azure states no limit; the oldest batch goes first.
 const maxBatches = 1000
 
-// maxHistory is how many records History remembers, at least.
+// maxHistory is how many records History gives at most.
 const maxHistory = 10_000
 
 // Batch is a feedback message that was handed out and is locked for whoever has

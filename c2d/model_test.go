@@ -3,6 +3,7 @@ package c2d_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -119,18 +120,23 @@ func (m *model) purge() int {
 func (m *model) advance(seconds int) {
 	for range seconds {
 		m.now = m.now.Add(time.Second)
-		freed := false
+		lost := false
 		for _, msg := range m.messages {
 			if msg.locked && !m.now.Before(msg.until) {
-				freed = m.unlock(msg, m.o.CountLockExpiry) || freed
+				m.unlock(msg, m.o.CountLockExpiry)
+				lost = true
 			} else if !msg.locked && !m.now.Before(msg.expiry) {
 				m.end(msg, c2d.Expired)
 			}
 		}
-		if freed {
+		if lost && m.hasAvailable() {
 			m.available++
 		}
 	}
+}
+
+func (m *model) hasAvailable() bool {
+	return slices.ContainsFunc(m.messages, func(msg *modelMessage) bool { return !msg.locked })
 }
 
 // walk does random things to a store and to the model, and compares them.

@@ -105,30 +105,32 @@ func (q *queue[T]) giveBack(token string, counts bool, now time.Time) (f fate[T]
 }
 
 // tick ends the locks that have run out and drops what has expired. It says
-// whether anything became available.
+// whether a lock ran out and there is something to take: even where the item
+// itself has expired, its receiver may have room for another now.
 func (q *queue[T]) tick(now time.Time) (dead []fate[T], freed bool) {
 	q.soonest = time.Time{}
 	kept := q.items[:0]
+	lost, available := false, false
 	for _, it := range q.items {
-		lost := it.token != "" && !now.Before(it.until)
-		if lost {
+		if it.token != "" && !now.Before(it.until) {
 			it.unlock(q.rules.countLockExpiry)
+			lost = true
 		}
 		if outcome := q.judge(it, now); outcome != "" {
 			dead = append(dead, fate[T]{it, outcome})
 			continue
 		}
-		freed = freed || lost
 		kept = append(kept, it)
 		if it.token != "" {
 			q.expect(it.until)
 		} else {
 			q.expect(it.expiry)
+			available = true
 		}
 	}
 	clear(q.items[len(kept):])
 	q.items = kept
-	return dead, freed
+	return dead, lost && available
 }
 
 // drain takes everything out, locked or not.

@@ -30,7 +30,7 @@ type Options struct {
 	FeedbackMaxDeliveryCount int           // default 10
 
 	// Available is told that a device's queue has a message to receive: after
-	// it was enqueued, abandoned or released, or its lock ran out. It is called
+	// it was enqueued, abandoned or released, or a lock ran out. It is called
 	// without locks held and must be short.
 	Available func(iot.Identity)
 }

@@ -503,3 +503,21 @@ func settle(s *c2d.Store, clk *clock.Clock, id iot.Identity, d c2d.Delivery, n i
 		_ = s.Complete(id, d.LockToken)
 	}
 }
+
+// Its receiver may take only so many messages at a time: what is behind them
+// must not wait for something else to happen.
+func TestALockThatRunsOutOnAnExpiredMessageTellsOfTheOthers(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, c2d.Options{})
+	m := message("1")
+	m.Expiry = start.Add(time.Second)
+	_, err := f.Enqueue(device, "", m)
+	require.NoError(t, err)
+	f.receive()
+	f.send("2")
+	require.Equal(t, 2, f.available)
+	f.clock.Advance(time.Minute)
+	require.Equal(t, []string{"id-1 Expired"}, f.outcomes())
+	require.Equal(t, 3, f.available)
+	f.expect("2")
+}

@@ -20,29 +20,20 @@ func (h *Hub) Connect(r ConnectRequest, l Link) (*Session, error) {
 		h.Refused(r.Identity, r.RemoteAddr, r.Protocol, err)
 		return nil, err
 	}
-	if older := h.connections.attach(s); older != nil {
-		older.cut(iot.ErrConnectionReplaced)
-	}
-	// The identity may have been deleted or disabled since it was asked for.
-	if err := h.stillThere(s); err != nil {
-		s.expel(err)
-		return nil, err
-	}
-	if r.ModelID != "" {
-		h.twins.SetModel(r.Identity, r.ModelID)
-	}
 	h.log.Info().Str("device", r.Identity.String()).Str("op", "connect").Str("protocol", r.Protocol).
 		Str("agent", r.Agent).Str("remote", r.RemoteAddr).Msg("connected")
 	return s, nil
 }
 
-// admit authenticates a device and makes its session.
+// admit authenticates a device and makes its session. Meanwhile nobody deletes
+// or disables it, and no other connection of its takes over.
 func (h *Hub) admit(r ConnectRequest, l Link) (*Session, error) {
-	if h.closed.Load() {
-		return nil, iot.ErrServiceUnavailable.Because("the hub is shutting down")
-	}
 	if v := h.judge(OpConnect, r.Identity); v.Action != Accept {
 		return nil, v.Err
+	}
+	defer h.lock(r.Identity.DeviceID).Unlock()
+	if h.closed {
+		return nil, errShuttingDown()
 	}
 	principal, err := h.authenticate(r)
 	if err != nil {
@@ -53,22 +44,25 @@ func (h *Hub) admit(r ConnectRequest, l Link) (*Session, error) {
 		return nil, err
 	}
 	now := h.clock.Now()
-	r.Token = ""
+	r.Token, r.Certificates = "", nil // the session has no use for them
 	s := &Session{
 		hub: h, link: l, request: r, since: now, scope: "sas",
-		origin: iot.Origin{Identity: r.Identity, GenerationID: generation, AuthMethod: principal.Method, ModelID: r.ModelID},
+		origin: &iot.Origin{Identity: r.Identity, GenerationID: generation, AuthMethod: principal.Method, ModelID: r.ModelID},
 	}
 	s.touch(now)
-	s.mu.Lock() // the timer may fire before it is stored
-	s.expiry = h.clock.AfterFunc(principal.Expires.Sub(now), func() {
-		s.cut(iot.ErrUnauthorized.Because("the token has expired"))
-	})
-	s.mu.Unlock()
+	if older := h.connections.attach(s); older != nil {
+		older.cut(iot.ErrConnectionReplaced)
+	}
+	s.expire(principal.Expires.Sub(now))
+	if r.ModelID != "" {
+		h.twins.SetModel(r.Identity, r.ModelID)
+	}
 	return s, nil
 }
 
 // authenticate checks a device's credentials and, where the hub was told to,
-// registers a stranger who signs with the well-known key.
+// registers a stranger who signs with the well-known key. The caller holds the
+// device's lock.
 func (h *Hub) authenticate(r ConnectRequest) (auth.Principal, error) {
 	a := h.auth.Load()
 	principal, err := a.Device(r.Identity, r.Token)
@@ -78,33 +72,11 @@ func (h *Hub) authenticate(r ConnectRequest) (auth.Principal, error) {
 	known := iot.Authentication{
 		Type: iot.AuthenticationSAS, PrimaryKey: auth.WellKnownKey, SecondaryKey: auth.WellKnownKey,
 	}
-	principal, err = a.DeviceWithKeys(r.Identity, r.Token, known)
-	if err != nil {
+	if principal, err = a.DeviceWithKeys(r.Identity, r.Token, known); err != nil {
 		return principal, err
 	}
-	_, err = h.CreateDevice(registry.Device{ID: r.Identity.DeviceID, Authentication: known})
-	if errors.Is(err, iot.ErrDeviceExists) {
-		return a.Device(r.Identity, r.Token)
-	}
+	_, err = h.createDevice(registry.Device{ID: r.Identity.DeviceID, Authentication: known})
 	return principal, err
-}
-
-// stillThere says why a session's identity may not be connected after all.
-func (h *Hub) stillThere(s *Session) error {
-	if h.closed.Load() {
-		return iot.ErrServiceUnavailable.Because("the hub is shutting down")
-	}
-	if _, err := h.registry.Authentication(s.Identity()); err != nil {
-		return err
-	}
-	generation, err := h.registry.Generation(s.Identity())
-	if err != nil {
-		return err
-	}
-	if generation != s.origin.GenerationID {
-		return iot.ErrDeviceNotFound.Because("the device was deleted and made again")
-	}
-	return nil
 }
 
 // Refused logs and remembers a connection that was turned away, by the hub or by

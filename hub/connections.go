@@ -1,53 +1,11 @@
 package hub
 
 import (
-	"sort"
 	"sync"
 	"time"
 
 	"github.com/linarite/linarite/iot"
 )
-
-// maxRefusals is how many refused connections are remembered.
-const maxRefusals = 100
-
-// Connection is what is known of an identity that is or was connected.
-type Connection struct {
-	Identity       iot.Identity
-	Connected      bool
-	Since          time.Time // of the live connection
-	Protocol       string
-	Authentication string
-	Agent          string
-	RemoteAddr     string
-	Listening      Listening
-	Last           *Disconnection // how the connection before ended, if there was one
-}
-
-// Disconnection is how a connection ended. Code is 0 and Reason empty when the
-// device said goodbye.
-type Disconnection struct {
-	Time   time.Time
-	Code   int
-	Reason string
-}
-
-// Refusal is a connection that was turned away.
-type Refusal struct {
-	Time       time.Time
-	Identity   iot.Identity
-	Protocol   string
-	RemoteAddr string
-	Code       int
-	Reason     string
-}
-
-// Presence is the connection state of an identity, as its document shows it.
-type Presence struct {
-	Connected    bool
-	StateUpdated time.Time // zero: never connected
-	LastActivity time.Time // zero: never sent nor received
-}
 
 // connections knows who is connected, and who was.
 type connections struct {
@@ -55,6 +13,7 @@ type connections struct {
 	places  map[iot.Identity]*place
 	online  int // devices, not modules
 	refused []Refusal
+	changed chan struct{} // closed by the next change of who is connected; nil when nobody waits
 }
 
 // place is what is kept of an identity, connected or not.
@@ -89,6 +48,7 @@ func (c *connections) attach(s *Session) (older *Session) {
 	if older == nil {
 		p.updated = s.since
 		c.count(s, 1)
+		c.ring()
 	}
 	p.session = s
 	return older
@@ -113,6 +73,27 @@ func (c *connections) detach(s *Session, now time.Time, reason error) {
 	p.updated = now
 	p.activity = time.Unix(0, s.activity.Load()).UTC()
 	c.count(s, -1)
+	c.ring()
+}
+
+// ring wakes who waits for a change. The caller holds mu.
+func (c *connections) ring() {
+	if c.changed != nil {
+		close(c.changed)
+		c.changed = nil
+	}
+}
+
+// watch says whether an identity is connected, and what is closed by the next
+// change.
+func (c *connections) watch(id iot.Identity) (connected bool, changed <-chan struct{}) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.changed == nil {
+		c.changed = make(chan struct{})
+	}
+	p := c.places[id]
+	return p != nil && p.session != nil, c.changed
 }
 
 func (c *connections) count(s *Session, n int) {
@@ -161,6 +142,7 @@ func (c *connections) forget(id iot.Identity) {
 		c.count(p.session, -1)
 	}
 	delete(c.places, id)
+	c.ring()
 }
 
 // clear drops everything.
@@ -170,6 +152,7 @@ func (c *connections) clear() {
 	c.places = map[iot.Identity]*place{}
 	c.refused = nil
 	c.online = 0
+	c.ring()
 }
 
 func (c *connections) presence(id iot.Identity) Presence {
@@ -195,52 +178,3 @@ func (c *connections) refuse(r Refusal) {
 	c.refused = append(c.refused, r)
 }
 
-// Connections lists the identities that are or were connected, by name.
-func (h *Hub) Connections() []Connection {
-	c := h.connections
-	c.mu.Lock()
-	list := make([]Connection, 0, len(c.places))
-	live := make([]*Session, 0, len(c.places))
-	for id, p := range c.places {
-		list = append(list, Connection{Identity: id, Connected: p.session != nil, Last: p.last})
-		live = append(live, p.session)
-	}
-	c.mu.Unlock()
-	for i, s := range live {
-		if s != nil {
-			list[i].describe(s)
-		}
-	}
-	sort.Slice(list, func(i, j int) bool { return list[i].Identity.String() < list[j].Identity.String() })
-	return list
-}
-
-func (c *Connection) describe(s *Session) {
-	c.Since, c.Protocol, c.Authentication = s.since, s.request.Protocol, s.scope
-	c.Agent, c.RemoteAddr = s.request.Agent, s.request.RemoteAddr
-	c.Listening = s.isListening()
-}
-
-// Refusals lists the last connections that were turned away, oldest first.
-func (h *Hub) Refusals() []Refusal {
-	h.connections.mu.Lock()
-	defer h.connections.mu.Unlock()
-	return append([]Refusal(nil), h.connections.refused...)
-}
-
-// ConnectedDevices counts the devices that are connected; modules do not count.
-func (h *Hub) ConnectedDevices() int {
-	h.connections.mu.Lock()
-	defer h.connections.mu.Unlock()
-	return h.connections.online
-}
-
-// Kick closes an identity's connection and says whether there was one.
-func (h *Hub) Kick(id iot.Identity) bool {
-	s := h.connections.session(id)
-	if s == nil {
-		return false
-	}
-	s.cut(iot.ErrClosedRemotely.Because("disconnected through the control API"))
-	return true
-}

@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"github.com/linarite/linarite/auth"
 	"github.com/linarite/linarite/c2d"
 	"github.com/linarite/linarite/events"
@@ -22,7 +24,6 @@ import (
 	"github.com/linarite/linarite/methods"
 	"github.com/linarite/linarite/registry"
 	"github.com/linarite/linarite/twin"
-	"github.com/rs/zerolog"
 )
 
 // DefaultGrace is how long a token is good after its expiry.
@@ -30,10 +31,10 @@ import (
 const DefaultGrace = 5 * time.Minute
 
 // Options sets a hub up. The zero value is a hub named linarite that answers to
-// localhost.
+// this machine's loopback names.
 type Options struct {
 	Name      string   // short name; default "linarite"
-	Hostnames []string // the first is printed in connection strings; default "127.0.0.1"
+	Hostnames []string // the first is printed in connection strings; default 127.0.0.1, localhost, ::1
 	Policies  []auth.Policy
 	EventLog  events.Options
 	C2D       c2d.Options
@@ -76,13 +77,14 @@ type Hub struct {
 	connections *connections
 	callers     callers
 
-	// lifecycle orders what happens to one identity: creation, deletion, and
-	// changes of its twin with what the device is told of them.
+	// lifecycle orders what happens to one device and its modules: creation,
+	// deletion, connections, what is sent, and changes of a twin with what the
+	// device is told of them. Reset and Close take all of them.
 	lifecycle [stripes]sync.Mutex
 	hashSeed  maphash.Seed
+	closed    bool // guarded by any of lifecycle
 
 	resetting sync.Mutex // one reset at a time
-	closed    atomic.Bool
 	done      chan struct{}
 	closeOnce sync.Once
 }
@@ -182,29 +184,44 @@ func (h *Hub) Feedback() *c2d.Feedback { return h.queues.Feedback() }
 func (h *Hub) Reset() error {
 	h.resetting.Lock()
 	defer h.resetting.Unlock()
-	h.registry.Clear() // first, so that nobody can connect any more
-	h.disconnectAll(iot.ErrServiceUnavailable.Because("the hub was reset"))
-	h.connections.clear()
-	h.calls.Clear()
-	h.twins.Clear()
-	h.queues.Clear()
-	h.events.Clear()
-	h.clock.Rewind()
-	h.authorize()
+	h.clear()
 	h.log.Info().Str("op", "reset").Msg("the hub is back at its start")
 	return h.plant()
 }
 
-// Close disconnects every device and refuses what comes after. It does not
-// wait for the transports, which own the sockets.
+// clear is what Reset does before it plants the seed, as one step for all that
+// happens beside it.
+func (h *Hub) clear() {
+	h.lockAll()
+	defer h.unlockAll()
+	h.registry.Clear()
+	h.disconnectAll(iot.ErrServiceUnavailable.Because("the hub was reset"))
+	h.connections.clear()
+	h.calls.Clear()
+	h.callers.wakeAll()
+	h.twins.Clear()
+	h.queues.Clear()
+	h.clock.Rewind()
+	h.events.Clear()
+	h.authorize()
+}
+
+// Close disconnects every device and refuses connections and messages that come
+// after. It does not wait for the transports, which own the sockets.
 func (h *Hub) Close() {
 	h.closeOnce.Do(func() {
-		h.closed.Store(true)
+		h.lockAll()
+		defer h.unlockAll()
+		h.closed = true
 		close(h.done)
-		h.disconnectAll(iot.ErrServiceUnavailable.Because("the hub is shutting down"))
+		h.disconnectAll(errShuttingDown())
 		h.calls.Clear()
 		h.queues.Clear()
 	})
+}
+
+func errShuttingDown() *iot.Error {
+	return iot.ErrServiceUnavailable.Because("the hub is shutting down")
 }
 
 func (h *Hub) disconnectAll(reason *iot.Error) {
@@ -218,6 +235,19 @@ func (h *Hub) lock(device string) *sync.Mutex {
 	m := &h.lifecycle[maphash.String(h.hashSeed, device)%stripes]
 	m.Lock()
 	return m
+}
+
+// lockAll keeps every such flow out. unlockAll lets them in again.
+func (h *Hub) lockAll() {
+	for i := range h.lifecycle {
+		h.lifecycle[i].Lock()
+	}
+}
+
+func (h *Hub) unlockAll() {
+	for i := range h.lifecycle {
+		h.lifecycle[i].Unlock()
+	}
 }
 
 // code is the six-digit code of an error, 0 for none.

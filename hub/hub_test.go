@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/linarite/linarite/auth"
 	"github.com/linarite/linarite/c2d"
 	"github.com/linarite/linarite/hub"
@@ -14,7 +16,6 @@ import (
 	"github.com/linarite/linarite/methods"
 	"github.com/linarite/linarite/registry"
 	"github.com/linarite/linarite/twin"
-	"github.com/stretchr/testify/require"
 )
 
 // link records what the hub does to a device.

@@ -25,6 +25,11 @@ type ModuleView struct {
 // 400004. IoT Hub: contract.md §13.1.
 func (h *Hub) CreateDevice(d registry.Device) (DeviceView, error) {
 	defer h.lock(d.ID).Unlock()
+	return h.createDevice(d)
+}
+
+// createDevice is CreateDevice for a caller that holds the device's lock.
+func (h *Hub) createDevice(d registry.Device) (DeviceView, error) {
 	created, err := h.registry.Create(d)
 	if err != nil {
 		return DeviceView{}, err
@@ -171,6 +176,7 @@ func (h *Hub) forget(id iot.Identity) {
 	h.connections.forget(id)
 	h.twins.Delete(id)
 	h.queues.Delete(id)
+	h.callers.wake(id)
 }
 
 func (h *Hub) viewDevice(d registry.Device) DeviceView {

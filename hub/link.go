@@ -9,8 +9,9 @@ import (
 )
 
 // Link is what the hub can do to a connected device. A transport implements it.
-// No method may block: the hub calls them from back ends' goroutines. Close may
-// be called from any goroutine, more than once.
+// No method may block, or call the session or the hub back: the hub calls them
+// from back ends' goroutines, with locks held. Close may be called from any
+// goroutine, more than once.
 type Link interface {
 	// Message hands the device a locked message; the transport settles it with
 	// Session.Complete, Abandon or Reject.

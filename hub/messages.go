@@ -13,7 +13,7 @@ const window = 16
 
 // Send queues a message for a device and returns its sequence number.
 // Errors: 404001, 403004 (queue full), 413001 (too large), 403009 (bad expiry),
-// 400004 for a module, which takes no messages.
+// 400004 for a module, which takes no messages, 503001 once the hub is closed.
 //
 // IoT Hub: contract.md §8, iot-hub-devguide-messages-c2d.
 func (h *Hub) Send(id iot.Identity, m c2d.Message) (sequence uint64, err error) {
@@ -21,6 +21,9 @@ func (h *Hub) Send(id iot.Identity, m c2d.Message) (sequence uint64, err error) 
 		return 0, iot.ErrArgumentInvalid.Because("messages can be sent to devices only, not to module %s", id)
 	}
 	defer h.lock(id.DeviceID).Unlock()
+	if h.closed {
+		return 0, errShuttingDown()
+	}
 	generation, err := h.registry.Generation(id)
 	if err != nil {
 		return 0, err
@@ -30,10 +33,15 @@ func (h *Hub) Send(id iot.Identity, m c2d.Message) (sequence uint64, err error) 
 
 // Purge drops a device's queued messages and counts them.
 func (h *Hub) Purge(id iot.Identity) (int, error) {
+	defer h.lock(id.DeviceID).Unlock() // so that nothing is sent between the two steps
 	if _, err := h.registry.Generation(id); err != nil {
 		return 0, err
 	}
-	return h.queues.Purge(id), nil
+	n := h.queues.Purge(id)
+	if s := h.connections.session(id); s != nil {
+		s.unsettled() // what it has not settled has no lock any more
+	}
+	return n, nil
 }
 
 // messageAvailable is told by the queues that a device has something to fetch.
@@ -46,30 +54,17 @@ func (h *Hub) messageAvailable(id iot.Identity) {
 // deliver hands the device what its queue has, oldest first, as long as the
 // window has room.
 func (s *Session) deliver() {
-	token, stranded := s.fill()
-	if stranded {
-		// Outside fill, because the queue tells of what is released.
-		_ = s.hub.queues.Release(s.Identity(), token)
-	}
-}
-
-// fill fills the window. A message that was taken while the session ended is
-// stranded: it has to go back.
-func (s *Session) fill() (token string, stranded bool) {
 	s.delivering.Lock()
 	defer s.delivering.Unlock()
 	for {
 		now := s.hub.clock.Now()
 		after, ok := s.wantsMessage(now)
 		if !ok {
-			return "", false
+			return
 		}
 		d, ok := s.hub.queues.Receive(s.Identity(), after, 0)
-		if !ok {
-			return "", false
-		}
-		if !s.hold(d, now.Add(s.hub.queues.Lock())) {
-			return d.LockToken, true
+		if !ok || !s.hold(d, now.Add(s.hub.queues.Lock())) {
+			return
 		}
 		s.touch(now)
 		s.link.Message(d)
@@ -88,18 +83,28 @@ func (s *Session) wantsMessage(now time.Time) (after uint64, ok bool) {
 	return s.after, !s.ended && s.listening.Messages && len(s.held) < window
 }
 
-// hold notes that the device has a message.
+// hold notes that the device has a message. It is false when the session has
+// ended meanwhile: whoever ends it will find the message here and release it.
 func (s *Session) hold(d c2d.Delivery, until time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ended {
-		return false
-	}
 	if s.held == nil {
 		s.held = map[uint64]lock{}
 	}
 	s.held[d.Sequence] = lock{token: d.LockToken, until: until}
-	return true
+	return !s.ended
+}
+
+// unsettled takes over the messages that the device has, once the delivery that
+// may be under way is done.
+func (s *Session) unsettled() map[uint64]lock {
+	s.delivering.Lock()
+	defer s.delivering.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	held := s.held
+	s.held = nil
+	return held
 }
 
 // Complete says that the device has dealt with a message. Error: 412002 when its

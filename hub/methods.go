@@ -42,9 +42,6 @@ func (h *Hub) Invoke(ctx context.Context, id iot.Identity, call MethodCall) (met
 	if err := call.check(); err != nil {
 		return methods.Response{}, err
 	}
-	if _, err := h.registry.Generation(id); err != nil {
-		return methods.Response{}, err
-	}
 	s, err := h.await(ctx, id, call.ConnectTimeout)
 	if err != nil {
 		return methods.Response{}, err
@@ -83,10 +80,15 @@ func (c MethodCall) check() error {
 }
 
 // await is the session of an identity that listens to methods; it waits for one
-// to come as long as patience lasts on the hub's clock.
+// to come as long as patience lasts on the hub's clock, and the identity is there.
+// Errors: 404001, 404010, 404103, 503001; or ctx's.
 func (h *Hub) await(ctx context.Context, id iot.Identity, patience time.Duration) (*Session, error) {
 	coming := h.callers.join(id)
 	defer h.callers.leave(id, coming)
+	asked, err := h.registry.Generation(id) // after join, so that no deletion is missed
+	if err != nil {
+		return nil, err
+	}
 	expired := make(chan struct{})
 	if patience > 0 {
 		defer h.clock.AfterFunc(patience, func() { close(expired) }).Stop()
@@ -102,9 +104,16 @@ func (h *Hub) await(ctx context.Context, id iot.Identity, patience time.Duration
 		case <-expired:
 			return nil, iot.ErrDeviceNotOnline
 		case <-h.done:
-			return nil, iot.ErrServiceUnavailable
+			return nil, errShuttingDown()
 		case <-ctx.Done():
 			return nil, ctx.Err()
+		}
+		generation, err := h.registry.Generation(id)
+		if err != nil {
+			return nil, err
+		}
+		if generation != asked {
+			return nil, iot.ErrDeviceNotFound.Because("%s was deleted and made again", id)
 		}
 	}
 }
@@ -115,7 +124,7 @@ type callers struct {
 	waiting map[iot.Identity]map[chan struct{}]struct{}
 }
 
-// join gives a channel that is fed whenever the identity may be ready.
+// join gives a channel that is fed whenever the identity may be ready, or gone.
 func (c *callers) join(id iot.Identity) chan struct{} {
 	ch := make(chan struct{}, 1)
 	c.mu.Lock()
@@ -142,7 +151,19 @@ func (c *callers) leave(id iot.Identity, ch chan struct{}) {
 func (c *callers) wake(id iot.Identity) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for ch := range c.waiting[id] {
+	wake(c.waiting[id])
+}
+
+func (c *callers) wakeAll() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, waiting := range c.waiting {
+		wake(waiting)
+	}
+}
+
+func wake(waiting map[chan struct{}]struct{}) {
+	for ch := range waiting {
 		select {
 		case ch <- struct{}{}:
 		default: // it has not looked since it was last woken

@@ -6,10 +6,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/linarite/linarite/hub"
 	"github.com/linarite/linarite/iot"
 	"github.com/linarite/linarite/methods"
-	"github.com/stretchr/testify/require"
 )
 
 // invoke calls a method in the background.
@@ -58,11 +59,29 @@ func TestAMethodWaitsForTheDeviceToCome(t *testing.T) {
 	t.Parallel()
 	f := start(t, hub.Options{})
 	done := f.invoke(hub.MethodCall{Name: "x", ConnectTimeout: time.Minute})
+	f.waits(1)
 	l := newLink()
 	s := f.connect("d", l, true)
 	s.Listen(hub.Listening{Methods: true})
 	s.Answer((<-l.methods).RID, methods.Response{Status: 200})
 	require.NoError(t, (<-done).err)
+}
+
+func TestAMethodDoesNotWaitLongerThanItMay(t *testing.T) {
+	t.Parallel()
+	f := start(t, hub.Options{})
+	done := f.patient(iot.Device("d"))
+	f.waits(1)
+	// The timer is set after the caller is counted, so one step may not be enough.
+	for waiting := true; waiting; {
+		select {
+		case err := <-done:
+			require.ErrorIs(t, err, iot.ErrDeviceNotOnline)
+			waiting = false
+		default:
+			f.clock.Advance(time.Minute)
+		}
+	}
 }
 
 func TestAMethodTimesOutOnTheHubsClock(t *testing.T) {

@@ -15,12 +15,11 @@ import (
 type Session struct {
 	hub     *Hub
 	link    Link
-	origin  iot.Origin
+	origin  *iot.Origin    // on its own, since events outlive the session
 	request ConnectRequest // without its secrets
 	scope   string         // what signed: "sas"
 	since   time.Time
 	resumed any
-	expiry  *clock.Timer // cuts the connection when its token has run out
 
 	activity atomic.Int64 // last send or receive, Unix nanoseconds of the hub's clock
 
@@ -35,6 +34,7 @@ type Session struct {
 
 	mu        sync.Mutex
 	ended     bool
+	expiry    *clock.Timer // cuts the connection when its token has run out
 	listening Listening
 	after     uint64 // messages up to this sequence number are not this session's
 	held      map[uint64]lock
@@ -103,16 +103,24 @@ func (s *Session) expel(reason error) {
 	s.cut(reason)
 }
 
+// expire has the connection cut once its token has run out.
+func (s *Session) expire(after time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.ended {
+		s.expiry = s.hub.clock.AfterFunc(after, func() {
+			s.cut(iot.ErrUnauthorized.Because("the token has expired"))
+		})
+	}
+}
+
 // finish takes the session out of the hub: its messages go back to their queue,
 // its method calls fail. Whoever calls it second waits for the first, so that a
 // successor finds the queue whole and in order.
 func (s *Session) finish(reason error) {
 	s.finished.Do(func() {
-		held, expiry := s.shut()
-		if expiry != nil {
-			expiry.Stop()
-		}
-		for _, l := range held {
+		s.shut()
+		for _, l := range s.unsettled() {
 			_ = s.hub.queues.Release(s.Identity(), l.token) // a lock that was lost meanwhile needs no release
 		}
 		s.hub.calls.Drop(s.Identity(), iot.ErrDeviceNotOnline)
@@ -121,15 +129,15 @@ func (s *Session) finish(reason error) {
 	})
 }
 
-// shut marks the session as ended and hands over what has to be cleared away.
-func (s *Session) shut() (map[uint64]lock, *clock.Timer) {
+// shut marks the session as ended.
+func (s *Session) shut() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ended = true
 	s.listening = Listening{}
-	held := s.held
-	s.held = nil
-	return held, s.expiry
+	if s.expiry != nil {
+		s.expiry.Stop()
+	}
 }
 
 func (s *Session) logEnd(reason error) {

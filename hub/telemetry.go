@@ -35,7 +35,7 @@ func (s *Session) Telemetry(m iot.Message) Verdict {
 	}
 	s.touch(now)
 	h.events.Append(id.DeviceID, events.Event{
-		Enqueued: now, Source: SourceTelemetry, Origin: &s.origin, Message: m,
+		Enqueued: now, Source: SourceTelemetry, Origin: s.origin, Message: m,
 	})
 	return v
 }

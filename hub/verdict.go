@@ -41,7 +41,7 @@ type Verdict struct {
 	Action Action
 	// Delay is how long, on the hub's clock, the answer is held back.
 	Delay time.Duration
-	// Err is why, for every action but Accept.
+	// Err is why, for every action but Accept; a refusal that has none is a 503001.
 	Err *iot.Error
 }
 
@@ -61,5 +61,10 @@ func (h *Hub) judge(op Operation, id iot.Identity) Verdict {
 	if h.verdicts == nil {
 		return Verdict{}
 	}
-	return h.verdicts(op, id)
+	v := h.verdicts(op, id)
+	refused := v.Action == Refuse || op == OpConnect && v.Action != Accept
+	if refused && v.Err == nil {
+		v.Err = iot.ErrServiceUnavailable
+	}
+	return v
 }

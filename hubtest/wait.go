@@ -2,12 +2,14 @@ package hubtest
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/linarite/linarite/c2d"
 	"github.com/linarite/linarite/control"
 	"github.com/linarite/linarite/events"
 	"github.com/linarite/linarite/internal/clock"
+	"github.com/linarite/linarite/iot"
 )
 
 // How long a wait lasts: until the test's own deadline less a margin for the
@@ -15,7 +17,6 @@ import (
 const (
 	patience = 30 * time.Second
 	margin   = time.Second
-	pause    = 2 * time.Millisecond
 )
 
 // Filter selects events; its zero value selects all.
@@ -62,24 +63,10 @@ func (h *Hub) wait(id string, connected bool) {
 	h.t.Helper()
 	ctx, cancel := h.deadline()
 	defer cancel()
-	for h.connected(id) != connected {
-		tick, stop := context.WithTimeout(ctx, pause)
-		<-tick.Done()
-		stop()
-		if ctx.Err() != nil {
-			h.t.Fatalf("hubtest: %s: connected is still %t; refused were %+v", id, !connected, h.Hub().Refusals())
-			return
-		}
+	device, module, _ := strings.Cut(id, "/")
+	if err := h.Hub().AwaitConnected(ctx, iot.Module(device, module), connected); err != nil {
+		h.t.Fatalf("hubtest: %s: connected is still %t; refused were %+v", id, !connected, h.Hub().Refusals())
 	}
-}
-
-func (h *Hub) connected(id string) bool {
-	for _, c := range h.Hub().Connections() {
-		if c.Identity.String() == id {
-			return c.Connected
-		}
-	}
-	return false
 }
 
 // deadline is when a wait gives up.

@@ -27,27 +27,41 @@ func TestAuthenticationIsKept(t *testing.T) {
 		name        string
 		given, want iot.Authentication
 	}{
-		{"keys of 16 and 64 bytes",
+		{
+			"keys of 16 and 64 bytes",
 			iot.Authentication{Type: iot.AuthenticationSAS, PrimaryKey: key(16), SecondaryKey: key(64)},
-			iot.Authentication{Type: iot.AuthenticationSAS, PrimaryKey: key(16), SecondaryKey: key(64)}},
-		{"keys without a type",
+			iot.Authentication{Type: iot.AuthenticationSAS, PrimaryKey: key(16), SecondaryKey: key(64)},
+		},
+		{
+			"keys without a type",
 			iot.Authentication{PrimaryKey: key(32), SecondaryKey: key(32)},
-			iot.Authentication{Type: iot.AuthenticationSAS, PrimaryKey: key(32), SecondaryKey: key(32)}},
-		{"thumbprints as they are spelled",
+			iot.Authentication{Type: iot.AuthenticationSAS, PrimaryKey: key(32), SecondaryKey: key(32)},
+		},
+		{
+			"thumbprints as they are spelled",
 			iot.Authentication{Type: iot.AuthenticationSelfSigned, PrimaryThumbprint: sha1, SecondaryThumbprint: sha256},
-			iot.Authentication{Type: iot.AuthenticationSelfSigned, PrimaryThumbprint: sha1, SecondaryThumbprint: sha256}},
-		{"a thumbprint without a type",
+			iot.Authentication{Type: iot.AuthenticationSelfSigned, PrimaryThumbprint: sha1, SecondaryThumbprint: sha256},
+		},
+		{
+			"a thumbprint without a type",
 			iot.Authentication{SecondaryThumbprint: sha256},
-			iot.Authentication{Type: iot.AuthenticationSelfSigned, SecondaryThumbprint: sha256}},
-		{"self-signed without thumbprints",
+			iot.Authentication{Type: iot.AuthenticationSelfSigned, SecondaryThumbprint: sha256},
+		},
+		{
+			"self-signed without thumbprints",
 			iot.Authentication{Type: iot.AuthenticationSelfSigned},
-			iot.Authentication{Type: iot.AuthenticationSelfSigned}},
-		{"self-signed without the keys it had",
+			iot.Authentication{Type: iot.AuthenticationSelfSigned},
+		},
+		{
+			"self-signed without the keys it had",
 			iot.Authentication{Type: iot.AuthenticationSelfSigned, PrimaryKey: key(32), SecondaryKey: key(32)},
-			iot.Authentication{Type: iot.AuthenticationSelfSigned}},
-		{"an authority without anything else",
+			iot.Authentication{Type: iot.AuthenticationSelfSigned},
+		},
+		{
+			"an authority without anything else",
 			iot.Authentication{Type: iot.AuthenticationCA, PrimaryKey: key(32), SecondaryKey: key(32)},
-			iot.Authentication{Type: iot.AuthenticationCA}},
+			iot.Authentication{Type: iot.AuthenticationCA},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -80,14 +94,21 @@ func TestAuthenticationIsRefused(t *testing.T) {
 		{"with a key of 15 bytes", iot.Authentication{PrimaryKey: key(15), SecondaryKey: key(32)}, length},
 		{"with a key of 65 bytes", iot.Authentication{PrimaryKey: key(32), SecondaryKey: key(65)}, length},
 		{"with a key that is no base64", iot.Authentication{PrimaryKey: "clear text, not base64", SecondaryKey: key(32)}, length},
-		{"with separators in a thumbprint", iot.Authentication{PrimaryThumbprint: "aa:bb"},
-			"'aa:bb' is not a valid X.509 thumbprint"},
-		{"with a thumbprint of another hash",
+		{
+			"with separators in a thumbprint",
+			iot.Authentication{PrimaryThumbprint: "aa:bb"},
+			"'aa:bb' is not a valid X.509 thumbprint",
+		},
+		{
+			"with a thumbprint of another hash",
 			iot.Authentication{Type: iot.AuthenticationSelfSigned, PrimaryThumbprint: sha1, SecondaryThumbprint: "abcd"},
-			"'abcd' is not a valid X.509 thumbprint"},
-		{"with keys and thumbprints",
+			"'abcd' is not a valid X.509 thumbprint",
+		},
+		{
+			"with keys and thumbprints",
 			iot.Authentication{PrimaryKey: key(32), SecondaryKey: key(32), PrimaryThumbprint: sha1},
-			"Device {owner} cannot specify both symmetric keys and thumbprints."},
+			"Device {owner} cannot specify both symmetric keys and thumbprints.",
+		},
 		{"with an unknown type", iot.Authentication{Type: "password"}, "'password' is not an authentication type."},
 	}
 	for _, tt := range tests {

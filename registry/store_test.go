@@ -75,10 +75,16 @@ func TestDeviceIsRefused(t *testing.T) {
 	}{
 		{"without an id", registry.Device{}, "The device identifier  is invalid."},
 		{"with a slash in its id", registry.Device{ID: "a/b"}, "The device identifier a/b is invalid."},
-		{"with an unknown status", registry.Device{ID: "d", Status: "off"},
-			"'off' is not a status: it must be enabled or disabled."},
-		{"with a status reason that is too long", registry.Device{ID: "d", StatusReason: strings.Repeat("é", 129)},
-			"The status reason has 129 characters, more than 128."},
+		{
+			"with an unknown status",
+			registry.Device{ID: "d", Status: "off"},
+			"'off' is not a status: it must be enabled or disabled.",
+		},
+		{
+			"with a status reason that is too long",
+			registry.Device{ID: "d", StatusReason: strings.Repeat("é", 129)},
+			"The status reason has 129 characters, more than 128.",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -146,14 +152,22 @@ func TestConditions(t *testing.T) {
 		{"the etag", func(e string) string { return e }, ""},
 		{"the etag in quotes", func(e string) string { return `"` + e + `"` }, ""},
 		{"no condition", func(string) string { return "" }, "Etag missing"},
-		{"another version", func(string) string { return stale },
-			"Precondition failed: Device version did not match, existingVersion:{v} newVersion:123456789"},
-		{"another version in quotes", func(string) string { return `"` + stale + `"` },
-			"Precondition failed: Device version did not match, existingVersion:{v} newVersion:123456789"},
-		{"an etag of another kind", func(string) string { return "AAAAAAAAAAE=" },
-			"PreconditionFailed, ETag may be invalid."},
-		{"no base64", func(string) string { return "hello world" },
-			"PreconditionFailed, ETag may be invalid."},
+		{
+			"another version", func(string) string { return stale },
+			"Precondition failed: Device version did not match, existingVersion:{v} newVersion:123456789",
+		},
+		{
+			"another version in quotes", func(string) string { return `"` + stale + `"` },
+			"Precondition failed: Device version did not match, existingVersion:{v} newVersion:123456789",
+		},
+		{
+			"an etag of another kind", func(string) string { return "AAAAAAAAAAE=" },
+			"PreconditionFailed, ETag may be invalid.",
+		},
+		{
+			"no base64", func(string) string { return "hello world" },
+			"PreconditionFailed, ETag may be invalid.",
+		},
 		{"one quote", func(string) string { return `"` }, "PreconditionFailed, ETag may be invalid."},
 	}
 	for _, tt := range tests {

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"errors"
 	"strconv"
 	"time"
 
@@ -103,7 +104,8 @@ type deviceBody struct {
 	ParentScopes   []string         `json:"parentScopes"`
 }
 
-// putDevice creates a device, or, given If-Match, replaces the one there is.
+// putDevice creates a device, or, given If-Match, replaces the one there is. An
+// If-Match of `""` allows either.
 // IoT Hub: contract.md §12.3, §13.1.
 func (a *api) putDevice(c *call) (reply, error) {
 	var body deviceBody
@@ -118,19 +120,30 @@ func (a *api) putDevice(c *call) (reply, error) {
 		Authentication: body.Authentication.value(), IoTEdge: body.Capabilities.IoTEdge,
 		DeviceScope: body.DeviceScope, ParentScopes: body.ParentScopes,
 	}
-	ifMatch := c.ifMatch()
-	if ifMatch == "" {
-		v, err := a.hub.CreateDevice(d)
-		if err != nil {
-			return reply{}, err
-		}
-		return deviceReply(v, true)
-	}
-	v, err := a.hub.UpdateDevice(d, ifMatch)
+	v, created, err := put(c, iot.ErrDeviceNotFound,
+		func() (hub.DeviceView, error) { return a.hub.CreateDevice(d) },
+		func() (hub.DeviceView, error) { return a.hub.UpdateDevice(d, c.ifMatch()) })
 	if err != nil {
 		return reply{}, err
 	}
-	return deviceReply(v, false)
+	return deviceReply(v, created)
+}
+
+// put creates an identity or changes it, as the request's condition has it:
+// without one it must be new, with one it must be there. With `""`, which is
+// what Azure.IoT.Hub.Service sends where it knows no etag, it is created when it
+// is missing. The latter was recorded from a live hub (SessionRecords,
+// DevicesClient_IdentityLifecycle); that it is changed when it is there has no
+// source.
+func put[V any](c *call, missing *iot.Error, create, update func() (V, error)) (v V, created bool, err error) {
+	if c.ifMatch() != "" {
+		v, err = update()
+		if c.ifMatch() != `""` || !errors.Is(err, missing) {
+			return v, false, err
+		}
+	}
+	v, err = create()
+	return v, true, err
 }
 
 func (a *api) deleteDevice(c *call) (reply, error) {

@@ -129,6 +129,24 @@ func TestAPutWithoutConditionOnlyCreates(t *testing.T) {
 	}
 }
 
+// Azure.IoT.Hub.Service sends `""` where it knows no etag, as for what is new.
+func TestAnEmptyEtagCreatesWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	f := start(t)
+	for _, path := range []string{"/devices/d1", "/devices/d1/modules/m1"} {
+		created := f.do("PUT", path, `{`+keys+`}`, `If-Match: ""`)
+		require.Equal(t, 200, created.status, created.body)
+		require.Contains(t, created.body, `"lastActivityTime":"0001-01-01T00:00:00"`)
+		again := f.do("PUT", path, `{`+keys+`}`, `If-Match: ""`)
+		require.Equal(t, 200, again.status, again.body)
+		require.NotEqual(t, created.member(t, "etag"), again.member(t, "etag"))
+		require.Contains(t, again.body, `"lastActivityTime":"0001-01-01T00:00:00Z"`)
+	}
+	f.do("PUT", "/devices/d2", `{"status":"asleep"}`, `If-Match: ""`).
+		refused(t, 400, "ArgumentInvalid", "'asleep' is not a status: it must be enabled or disabled.")
+	require.Equal(t, 404, f.do("PUT", "/devices/d2/modules/m1", `{}`, `If-Match: ""`).status)
+}
+
 func TestEveryFormOfIfMatchIsUnderstood(t *testing.T) {
 	t.Parallel()
 	stale := base64.StdEncoding.EncodeToString([]byte("7"))

@@ -17,7 +17,7 @@ const (
 	// plain is used by device identities, twins and most others:
 	// {"Message":"ErrorCode:<Name>;<text>","ExceptionMessage":"Tracking ID:<id>"}
 	plain envelope = iota
-	// flat is used by module identities:
+	// flat is used by module identities, for most of their errors:
 	// {"errorCode":n,"message":"…","trackingId":"…","timestampUtc":"…"}
 	flat
 	// nested is used by direct methods:

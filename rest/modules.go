@@ -1,8 +1,6 @@
 package rest
 
 import (
-	"errors"
-
 	"github.com/linarite/linarite/hub"
 	"github.com/linarite/linarite/iot"
 	"github.com/linarite/linarite/registry"
@@ -63,8 +61,8 @@ type moduleBody struct {
 	Authentication authentication `json:"authentication"`
 }
 
-// putModule creates a module, or, given If-Match, replaces the one there is; it
-// answers 200 both times. IoT Hub: contract.md §13.2.
+// putModule is putDevice for a module; it answers 200 either way.
+// IoT Hub: contract.md §13.2.
 func (a *api) putModule(c *call) (reply, error) {
 	var body moduleBody
 	if err := c.decode(&body); err != nil {
@@ -79,27 +77,13 @@ func (a *api) putModule(c *call) (reply, error) {
 	m := registry.Module{
 		ID: c.module, DeviceID: c.device, ManagedBy: body.ManagedBy, Authentication: body.Authentication.value(),
 	}
-	ifMatch := c.ifMatch()
-	if ifMatch == "" {
-		return a.createModule(m)
-	}
-	v, err := a.hub.UpdateModule(m, ifMatch)
+	v, created, err := put(c, iot.ErrModuleNotFound,
+		func() (hub.ModuleView, error) { return a.hub.CreateModule(m) },
+		func() (hub.ModuleView, error) { return a.hub.UpdateModule(m, c.ifMatch()) })
 	if err != nil {
 		return reply{}, err
 	}
-	return document(moduleOf(v, false))
-}
-
-func (a *api) createModule(m registry.Module) (reply, error) {
-	v, err := a.hub.CreateModule(m)
-	switch {
-	case errors.Is(err, iot.ErrModuleExists): // IoT Hub: contract.md §12.4 (LIVE)
-		return reply{}, iot.ErrModuleExists.Because("Device %s in IotHub %s already contains Module %s.",
-			m.DeviceID, a.hub.Name(), m.ID)
-	case err != nil:
-		return reply{}, err
-	}
-	return document(moduleOf(v, true))
+	return document(moduleOf(v, created))
 }
 
 func (a *api) deleteModule(c *call) (reply, error) {

@@ -48,7 +48,6 @@ func TestErrorsOfModulesAreFlat(t *testing.T) {
 	f.do("GET", "/devices/d1/modules/m1", "").flat(t, "error_module_not_found.json", 404, "ModuleNotFound")
 	f.must("PUT", "/devices/d1/modules/m1", `{}`)
 	f.do("PUT", "/devices/d1/modules/m1", `{}`).flat(t, "error_module_exists.json", 409, "ModuleAlreadyExistsOnDevice")
-	f.do("DELETE", "/devices/d1/modules/m1", "").flat(t, "error_module_etag_missing.json", 412, "PreconditionFailed")
 	f.do("PUT", "/devices/d1/modules/m1", `{"moduleId":"m2"}`).flat(t, "error_module_other_id.json", 400, "ArgumentInvalid")
 	require.Equal(t, 400, f.do("PUT", "/devices/d1/modules/m1", `{"deviceId":"d2"}`).status)
 	require.Equal(t, 400, f.do("PUT", "/devices/d1/modules/$edgeAgent", `{}`).status, "the hub's own modules")
@@ -56,10 +55,14 @@ func TestErrorsOfModulesAreFlat(t *testing.T) {
 	require.Equal(t, 404, f.do("PUT", "/devices/d1/modules/m2", `{}`, "If-Match: *").status)
 }
 
-func TestWhoIsTurnedAwayFromModulesIsToldSoInThePlainEnvelope(t *testing.T) {
+func TestSomeErrorsOfModulesAreInThePlainEnvelope(t *testing.T) {
 	t.Parallel()
 	f := start(t)
 	f.do("GET", "/devices/d1/modules", "", "Authorization: ").refused(t, 401, "IotHubUnauthorizedAccess", "Unauthorized")
+	f.must("PUT", "/devices/d1", `{}`)
+	f.must("PUT", "/devices/d1/modules/m1", `{}`)
+	f.do("DELETE", "/devices/d1/modules/m1", "").refused(t, 412, "PreconditionFailed", "Etag missing")
+	f.do("PUT", "/devices/d1/modules/m1", `{}`, `If-Match: "x"`).refused(t, 412, "PreconditionFailed", "PreconditionFailed, ETag may be invalid.")
 }
 
 func TestADeviceHasAtMostFiftyModules(t *testing.T) {

@@ -116,10 +116,14 @@ func (a *api) refuse(c *call, err error) reply {
 }
 
 // envelope is the operation's. Who is turned away at the door is told so in the
-// plain one, module operations included (contract.md §12.4); only direct methods
-// have their own for this too (§11.2).
+// plain one, module operations included (contract.md §12.4), and so is who has
+// an old etag of a module (SessionRecords, ModulesClient_UpdateDevice_EtagDoesNotMatch);
+// only direct methods have their own for everything (§11.2).
 func (c *call) envelope(err *iot.Error) envelope {
-	if c.route == nil || c.route.envelope == flat && err.Status == http.StatusUnauthorized {
+	if c.route == nil {
+		return plain
+	}
+	if c.route.envelope == flat && (err.Status == http.StatusUnauthorized || err.Status == http.StatusPreconditionFailed) {
 		return plain
 	}
 	return c.route.envelope

@@ -41,15 +41,12 @@ func (c *call) changeTwin(change twinChange) (reply, error) {
 	return c.twinReply(change(c.identity(), update, c.ifMatch()))
 }
 
-// twinReply makes the answer of a twin operation, with the texts that a live hub
-// gives its errors: a module that is missing is a missing device here.
-// IoT Hub: contract.md §10.2.
+// twinReply makes the answer of a twin operation: a module that is missing is a
+// missing device here. IoT Hub: contract.md §10.2.
 func (c *call) twinReply(t hub.TwinDocument, err error) (reply, error) {
 	switch {
-	case errors.Is(err, iot.ErrDeviceNotFound), errors.Is(err, iot.ErrModuleNotFound):
+	case errors.Is(err, iot.ErrModuleNotFound):
 		return reply{}, iot.ErrDeviceNotFound.Because("%s", c.identity())
-	case errors.Is(err, iot.ErrPreconditionFailed):
-		return reply{}, iot.ErrPreconditionFailed.Because("ETag mismatch for device ID '%s'", c.device)
 	case err != nil:
 		return reply{}, err
 	}

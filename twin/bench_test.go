@@ -83,3 +83,21 @@ func BenchmarkCreate(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkPatchOfManyNewMembers is the largest patch there can be: as many new
+// members as a section has room for.
+func BenchmarkPatchOfManyNewMembers(b *testing.B) {
+	p := []byte(`{`)
+	for r := rune(0x4e00); r < 0x4e00+20_000; r++ {
+		p = append(append(append(p, '"'), string(r)...), `":"",`...)
+	}
+	p[len(p)-1] = '}'
+	b.ReportAllocs()
+	for b.Loop() {
+		s := twin.NewStore(clock.New())
+		if err := s.Create(device, twin.Initial{}); err != nil {
+			b.Fatal(err)
+		}
+		patch(b, s, string(p))
+	}
+}

@@ -106,8 +106,11 @@ func TestTwinThatMayNotStart(t *testing.T) {
 		{"with tags that are no object", iot.Device("x"), twin.Initial{Tags: raw(`[]`)}, iot.ErrArgumentInvalid},
 		{"with bad desired properties", iot.Device("x"), twin.Initial{Desired: raw(`{"$a":1}`)}, iot.ErrArgumentInvalid},
 		{"with too many tags", iot.Device("x"), twin.Initial{Tags: raw(filled(twin.MaxTagsSize + 1))}, iot.ErrEntityTooLarge},
-		{"with too many desired properties", iot.Device("x"),
-			twin.Initial{Desired: raw(filled(twin.MaxPropertiesSize + 1))}, iot.ErrEntityTooLarge},
+		{
+			"with too many desired properties", iot.Device("x"),
+			twin.Initial{Desired: raw(filled(twin.MaxPropertiesSize + 1))},
+			iot.ErrEntityTooLarge,
+		},
 		{"a second time", device, twin.Initial{}, iot.ErrDeviceExists},
 	}
 	for _, tt := range tests {

@@ -71,7 +71,7 @@ func (t *tree) growth(d document, at int) int {
 // IoT Hub: contract.md §10.1, §10.2. A value that is written again unchanged
 // is stamped too [unsourced].
 func (t *tree) merge(d document, at int, s stamp) {
-	find := t.finder(d, at)
+	find := t.finder(d, at) // d names nothing twice, so what is added is not looked for
 	removed := false
 	for i := at + 1; i < int(d[at].next); i = int(d[i].next) {
 		if d[i].void {
@@ -116,19 +116,20 @@ func (m *member) write(d document, i int, s stamp) {
 	m.below, m.size = nil, int32(d.size(i))
 }
 
-// finder finds members of a tree by name. Names often come in the order in
-// which they came before, so it looks behind the last one first; it makes an
-// index where comparing one by one could take long.
+// finder finds the members that a tree had when the finder was made, by name.
+// Names often come in the order in which they came before, so it looks behind
+// the last one first; it makes an index where comparing one by one could take
+// long.
 type finder struct {
-	tree  *tree
-	next  int
-	index map[string]int
+	members []member
+	next    int
+	index   map[string]int
 }
 
 // finder is for looking up the members of the object at of d.
 func (t *tree) finder(d document, at int) finder {
 	const few, many = 8, 32
-	f := finder{tree: t}
+	f := finder{members: t.members}
 	if len(t.members) > many && d.members(at) > few {
 		f.index = make(map[string]int, len(t.members))
 		for i := range t.members {
@@ -140,7 +141,7 @@ func (t *tree) finder(d document, at int) finder {
 
 // member is the index of the member called name, -1 when there is none.
 func (f *finder) member(name string) int {
-	if f.next < len(f.tree.members) && f.tree.members[f.next].name == name {
+	if f.next < len(f.members) && f.members[f.next].name == name {
 		f.next++
 		return f.next - 1
 	}
@@ -152,8 +153,8 @@ func (f *finder) member(name string) int {
 		f.next = i + 1
 		return i
 	}
-	for i := range f.tree.members {
-		if f.tree.members[i].name == name {
+	for i := range f.members {
+		if f.members[i].name == name {
 			f.next = i + 1
 			return i
 		}

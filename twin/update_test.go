@@ -28,18 +28,26 @@ func TestMerge(t *testing.T) {
 		{"a value takes the place of an object", `{"a":{"b":1}}`, `{"a":"x"}`, `{"a":"x"}`},
 		{"arrays are replaced as a whole", `{"a":[1,2,3]}`, `{"a":[{"b":[]},[true,"x"]]}`, `{"a":[{"b":[]},[true,"x"]]}`},
 		{"an array takes the place of an object", `{"a":{"b":1}}`, `{"a":[]}`, `{"a":[]}`},
-		{"numbers keep their text", `{}`, `{"a":1.50,"b":-0,"c":1E+2,"d":4503599627370495}`,
-			`{"a":1.50,"b":-0,"c":1E+2,"d":4503599627370495}`},
-		{"of two members of one name the last counts", `{"a":1}`, `{"a":{"x":1},"b":[{"c":1,"c":2}],"a":{"y":2}}`,
-			`{"a":{"y":2},"b":[{"c":2}]}`},
+		{
+			"numbers keep their text", `{}`, `{"a":1.50,"b":-0,"c":1E+2,"d":4503599627370495}`,
+			`{"a":1.50,"b":-0,"c":1E+2,"d":4503599627370495}`,
+		},
+		{
+			"of two members of one name the last counts", `{"a":1}`, `{"a":{"x":1},"b":[{"c":1,"c":2}],"a":{"y":2}}`,
+			`{"a":{"y":2},"b":[{"c":2}]}`,
+		},
 		{"names are compared decoded", `{"é":1}`, `{"\u00e9":2,"\u0061":3}`, `{"é":2,"a":3}`},
-		{"strings lose escapes they do not need", `{}`, `{"a":"\u0041\/\"\\\n\r\u0009\u001f\ud83d\ude00<é>"}`,
-			`{"a":"A/\"\\\n\r\t\u001f😀<é>"}`},
+		{
+			"strings lose escapes they do not need", `{}`, `{"a":"\u0041\/\"\\\n\r\u0009\u001f\ud83d\ude00<é>"}`,
+			`{"a":"A/\"\\\n\r\t\u001f😀<é>"}`,
+		},
 		{"names are escaped again", `{}`, `{"a\"\\b":1}`, `{"a\"\\b":1}`},
 		{"names are case-sensitive", `{"a":1}`, `{"A":2}`, `{"a":1,"A":2}`},
 		{"a name may be empty", `{}`, `{"":1}`, `{"":1}`},
-		{"space is legal anywhere", `{}`, " {\t\"a\" :\r\n[ 1 , { } , [ ] ] , \"b\" : { \"c\" : \"\" } } ",
-			`{"a":[1,{},[]],"b":{"c":""}}`},
+		{
+			"space is legal anywhere", `{}`, " {\t\"a\" :\r\n[ 1 , { } , [ ] ] , \"b\" : { \"c\" : \"\" } } ",
+			`{"a":[1,{},[]],"b":{"c":""}}`,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
