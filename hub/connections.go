@@ -177,4 +177,3 @@ func (c *connections) refuse(r Refusal) {
 	}
 	c.refused = append(c.refused, r)
 }
-
