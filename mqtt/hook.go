@@ -68,6 +68,9 @@ func (l *link) receive(pk *packets.Packet) error {
 			return err
 		}
 		l.goodbye = true
+		// Before the client can see the connection end: what is sent to the
+		// device from then on must wait for its next one.
+		l.session.End(nil)
 		return nil
 	case packets.Connect:
 		return iot.ErrFormat.Because("a second CONNECT")

@@ -1,0 +1,67 @@
+// Package wire_test speaks raw MQTT with the built hub: each rule and refusal as
+// it looks on the wire, and what the SDKs that are not run here put on it.
+//
+// It reads and writes bytes over TLS sockets and WebSockets, on the ports that
+// the SDKs insist on, and checks the hub's certificate. There is no MQTT library
+// between a test and the wire. Section numbers (§) are those of the project's
+// reference, contract.md.
+package wire_test
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/linarite/linarite/test/harness"
+)
+
+// The suite's own addresses.
+const (
+	address      = "127.0.0.23" // of the hub that tests share
+	clockAddress = "127.0.0.24" // of the hub whose clock is moved
+	graceAddress = "127.0.0.25" // of the hub without grace for tokens
+	resetAddress = "127.0.0.26" // of the hub that is reset
+)
+
+// hub is shared by all tests that do not move its clock. Each test registers
+// devices of its own.
+var hub *harness.Hub
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	flag.Parse()
+	// The tests wait far more than they work: as many at once as there are
+	// processors would take minutes.
+	if err := flag.Set("test.parallel", "32"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	var err error
+	if hub, err = harness.Launch(harness.Options{Address: address}); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	code := m.Run()
+	if err := errors.Join(hub.Stop(), clean(hub.Log())); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return code
+}
+
+// clean checks the log of a hub that was sent everything there is: no token is
+// in it, and no fault of the hub's own.
+func clean(log string) error {
+	for line := range strings.Lines(log) {
+		for _, bad := range []string{"sig=", "panic", quoted("level", "error")} {
+			if strings.Contains(line, bad) {
+				return fmt.Errorf("the log must not have %q: %s", bad, line)
+			}
+		}
+	}
+	return nil
+}
