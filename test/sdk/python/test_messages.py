@@ -1,6 +1,14 @@
 """Cloud-to-device messages."""
 
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+
 import pytest
+
+from hub import DEADLINE, ENVIRONMENT
 
 
 def test_a_message_arrives_with_its_properties_and_is_completed(hub, make, device):
@@ -61,3 +69,29 @@ def test_the_queue_takes_fifty_messages(hub, make, device):
     client.connect()
     inbox = client.messages()
     assert [m.data for m in inbox.wait(50)] == [str(n).encode() for n in range(50)]
+
+
+@pytest.mark.parametrize("websockets", [False, True], ids=["mqtt", "ws"])
+def test_a_message_that_is_not_acknowledged_comes_back_after_its_lock(hub, device, websockets):
+    """The SDK acknowledges by itself; a device that is frozen cannot."""
+    environment = {**ENVIRONMENT, "DEVICE": hub.create(device), "CA": hub.ca, "WEBSOCKETS": str(websockets)}
+    frozen = subprocess.Popen(
+        [sys.executable, str(pathlib.Path(__file__).with_name("listener.py"))],
+        env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )
+    try:
+        assert frozen.stdout.readline() == "ready\n"
+        frozen.send_signal(signal.SIGSTOP)
+        os.waitpid(frozen.pid, os.WUNTRACED)  # it has stopped
+        hub.send(device, "once more", ack="full", messageId="m")
+        hub.advance("61s")
+        assert hub.registry.get_device(device).cloud_to_device_message_count == 1
+        assert not hub.get("/v1/feedback", device=device)["records"]
+        frozen.send_signal(signal.SIGCONT)
+        assert [frozen.stdout.readline() for _ in range(2)] == ["once more\n"] * 2
+        (record,) = hub.feedback(device)
+        assert record["statusCode"] == "Success"
+    finally:
+        frozen.send_signal(signal.SIGCONT)
+        frozen.stdin.close()
+        frozen.wait(DEADLINE)
