@@ -8,6 +8,7 @@ import asyncio
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import tempfile
 import threading
@@ -79,6 +80,7 @@ class Hub:
         code = self.process.wait(DEADLINE)
         text = self.read_log()
         self.log.close()
+        shutil.rmtree(self.data)
         return code, text
 
     def read_log(self):
