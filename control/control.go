@@ -70,6 +70,8 @@ func (a *api) routes() []route {
 		{http.MethodGet, "/v1/clock", a.readClock},
 		{http.MethodPost, "/v1/clock", a.advanceClock},
 		{http.MethodPost, "/v1/reset", a.reset},
+		{http.MethodPost, "/v1/seed", a.applySeed},
+		{http.MethodGet, "/v1/linarite.schema.json", a.seedSchema},
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"github.com/linarite/linarite/auth"
 	"github.com/linarite/linarite/iot"
 	"github.com/linarite/linarite/registry"
+	"github.com/linarite/linarite/twin"
 )
 
 // Connect admits a device: it authenticates it, closes an older connection of
@@ -75,7 +76,7 @@ func (h *Hub) authenticate(r ConnectRequest) (auth.Principal, error) {
 	if principal, err = a.DeviceWithKeys(r.Identity, r.Token, known); err != nil {
 		return principal, err
 	}
-	_, err = h.createDevice(registry.Device{ID: r.Identity.DeviceID, Authentication: known})
+	_, err = h.createDevice(registry.Device{ID: r.Identity.DeviceID, Authentication: known}, twin.Initial{})
 	return principal, err
 }
 

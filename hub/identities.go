@@ -21,21 +21,28 @@ type ModuleView struct {
 	Presence Presence
 }
 
-// CreateDevice registers a device, with a twin of its own. Errors: 409001,
-// 400004. IoT Hub: contract.md §13.1.
+// CreateDevice registers a device, with an empty twin. Errors: 409001, 400004.
+// IoT Hub: contract.md §13.1.
 func (h *Hub) CreateDevice(d registry.Device) (DeviceView, error) {
-	defer h.lock(d.ID).Unlock()
-	return h.createDevice(d)
+	return h.CreateDeviceWithTwin(d, twin.Initial{})
 }
 
-// createDevice is CreateDevice for a caller that holds the device's lock.
-func (h *Hub) createDevice(d registry.Device) (DeviceView, error) {
+// CreateDeviceWithTwin registers a device whose twin has tags and desired
+// properties from the start. Errors: 409001, 400004, 413000.
+func (h *Hub) CreateDeviceWithTwin(d registry.Device, t twin.Initial) (DeviceView, error) {
+	defer h.lock(d.ID).Unlock()
+	return h.createDevice(d, t)
+}
+
+// createDevice is CreateDeviceWithTwin for a caller that holds the device's
+// lock.
+func (h *Hub) createDevice(d registry.Device, t twin.Initial) (DeviceView, error) {
 	created, err := h.registry.Create(d)
 	if err != nil {
 		return DeviceView{}, err
 	}
-	if err := h.twins.Create(iot.Device(d.ID), twin.Initial{}); err != nil {
-		return DeviceView{}, err
+	if err := h.twins.Create(iot.Device(d.ID), t); err != nil {
+		return DeviceView{}, errors.Join(err, h.registry.Delete(d.ID, "*"))
 	}
 	return h.viewDevice(created), nil
 }
@@ -91,9 +98,15 @@ func (h *Hub) Devices(top int) []DeviceView {
 	return views
 }
 
-// CreateModule registers a module of a device, with a twin of its own. Errors:
+// CreateModule registers a module of a device, with an empty twin. Errors:
 // 404001, 409301, 413003, 400004. IoT Hub: contract.md §13.2.
 func (h *Hub) CreateModule(m registry.Module) (ModuleView, error) {
+	return h.CreateModuleWithTwin(m, twin.Initial{})
+}
+
+// CreateModuleWithTwin registers a module whose twin has tags and desired
+// properties from the start. Errors: those of CreateModule, 413000.
+func (h *Hub) CreateModuleWithTwin(m registry.Module, t twin.Initial) (ModuleView, error) {
 	defer h.lock(m.DeviceID).Unlock()
 	created, err := h.registry.CreateModule(m)
 	if errors.Is(err, iot.ErrModuleExists) { // the registry does not know the hub's name
@@ -102,8 +115,8 @@ func (h *Hub) CreateModule(m registry.Module) (ModuleView, error) {
 	if err != nil {
 		return ModuleView{}, err
 	}
-	if err := h.twins.Create(iot.Module(m.DeviceID, m.ID), twin.Initial{}); err != nil {
-		return ModuleView{}, err
+	if err := h.twins.Create(iot.Module(m.DeviceID, m.ID), t); err != nil {
+		return ModuleView{}, errors.Join(err, h.registry.DeleteModule(m.DeviceID, m.ID, "*"))
 	}
 	return h.viewModule(created), nil
 }

@@ -68,11 +68,15 @@ var rooms = map[string]Room{
 	"hub": {Imports: below(2), Libraries: []string{zerolog}, Goroutines: true},
 
 	// 3: what speaks to the outside, each alone.
-	"amqp":      {Imports: below(3), Libraries: []string{zerolog}, Goroutines: true},
-	"endpoints": {Imports: below(3), Libraries: []string{zerolog}, Goroutines: true},
-	"mqtt":      {Imports: below(3), Libraries: []string{mochi, websocket, zerolog, slog}, Goroutines: true},
-	"rest":      {Imports: below(3), Libraries: []string{zerolog}, Goroutines: true},
-	"seed":      {Imports: below(3), Libraries: []string{yaml}},
+	"amqp": {
+		Imports: append(below(3), "amqp/codec", "amqp/transport"), Libraries: []string{websocket, zerolog}, Goroutines: true,
+	},
+	"amqp/codec":     {},
+	"amqp/transport": {Imports: []string{"amqp/codec", "internal/clock"}, Goroutines: true},
+	"endpoints":      {Imports: below(3), Libraries: []string{zerolog}, Goroutines: true},
+	"mqtt":           {Imports: below(3), Libraries: []string{mochi, websocket, zerolog, slog}, Goroutines: true},
+	"rest":           {Imports: below(3), Libraries: []string{zerolog}, Goroutines: true},
+	"seed":           {Imports: below(3), Libraries: []string{yaml}},
 
 	// 4: the sockets, and the emulator's own API. server composes control.
 	"control": {Imports: below(4), Libraries: []string{prometheus, zerolog}, Goroutines: true},
