@@ -5,8 +5,9 @@ ARGS     ?=
 
 BUILD := CGO_ENABLED=0 go build -trimpath -ldflags "-s -w"
 LINT  := go tool -modfile=$(CURDIR)/tools.mod golangci-lint
-# The program, the black-box suites and the load generator each have a module.
-MODULES := . test bench
+# The program, the black-box suites, the load generator and the Go example each
+# have a module.
+MODULES := . test bench examples/device
 
 .PHONY: help
 help:
@@ -19,7 +20,11 @@ help:
 	@echo "make fuzz         every fuzz target for FUZZTIME=$(FUZZTIME) each"
 	@echo "make bench        Go benchmarks, then bench-quick"
 	@echo "make bench-quick  load beside Mosquitto, a minute; ARGS=\"--json FILE\""
-	@echo "make ci           what a change must pass: lint race fuzz test"
+	@echo "make ci           what a change must pass: lint race fuzz test examples image-check"
+	@echo "make examples     the example programs, against the built binary"
+	@echo "make dist         binaries for Linux, macOS and Windows, reproducible"
+	@echo "make image        container images for amd64 and arm64"
+	@echo "make image-check  the images, and compose with an SDK on a daemon of its own"
 	@echo "make lock         renew the SDK suites' lock files"
 	@echo "make clean        remove what was built and installed here"
 
@@ -64,12 +69,32 @@ bench-quick: build
 	@go -C bench build -o ../bin/bench .
 	@bin/bench --hub bin/linarite $(ARGS)
 
+.PHONY: examples
+examples: build
+	@examples/run.sh
+
+.PHONY: dist
+dist:
+	@docker/dist.sh
+
+.PHONY: image
+image:
+	@docker/install.sh
+	@docker/image.sh
+
+.PHONY: image-check
+image-check: image
+	@docker/check.sh
+
+# The examples and the image's check use the SDKs that test installs.
 .PHONY: ci
 ci:
 	@$(MAKE) lint
 	@$(MAKE) race
 	@$(MAKE) fuzz FUZZTIME=3s
 	@$(MAKE) test
+	@$(MAKE) examples
+	@$(MAKE) image-check
 
 .PHONY: lock
 lock:

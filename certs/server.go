@@ -77,15 +77,12 @@ func (a *Authority) renew(key crypto.Signer, names names, now time.Time) (*x509.
 	template := &x509.Certificate{
 		Subject:               pkix.Name{CommonName: serverName},
 		NotBefore:             now.Add(-backdate),
-		NotAfter:              now.Add(serverLife - backdate),
+		NotAfter:              a.within(now.Add(serverLife - backdate)),
 		KeyUsage:              x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		BasicConstraintsValid: true,
 		DNSNames:              names.dns,
 		IPAddresses:           names.ips,
-	}
-	if template.NotAfter.After(a.cert.NotAfter) {
-		template.NotAfter = a.cert.NotAfter
 	}
 	text, err := issue(template, a.cert, key.Public(), a.key)
 	if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,14 +17,18 @@ import (
 	"github.com/linarite/linarite/server"
 )
 
-// maxAnswer is the longest answer of a hub that is read, in bytes.
-const maxAnswer = 64 << 20
+const (
+	maxAnswer   = 64 << 20        // the longest answer of a hub that is read, in bytes
+	answersIn   = 5 * time.Second // how long a hub may take to answer
+	contentJSON = "application/json; charset=utf-8"
+)
 
 // errNoHub says that nobody listens at the control address.
 var errNoHub = errors.New("no hub answers")
 
 // client asks a running hub through its control API.
 type client struct {
+	host string // at which the hub is reached
 	base string
 	http http.Client
 }
@@ -32,7 +37,7 @@ type client struct {
 // all interfaces is reached through loopback, so that a container's own setting
 // serves its health check. It may be written as the URL that the log has.
 func newClient(address string) (*client, error) {
-	address = strings.TrimPrefix(address, "http://")
+	address = strings.TrimSuffix(strings.TrimPrefix(address, "http://"), "/")
 	if err := (server.Options{Control: address}).Check(); err != nil {
 		return nil, usage{err}
 	}
@@ -40,23 +45,41 @@ func newClient(address string) (*client, error) {
 	if err != nil {
 		return nil, usage{errors.New("--control must not be empty")}
 	}
-	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
+	if everywhere(host) {
 		host = "127.0.0.1"
 	}
 	return &client{
+		host: host,
 		base: "http://" + net.JoinHostPort(host, port),
-		http: http.Client{
-			Timeout:   5 * time.Second,
-			Transport: &http.Transport{DisableKeepAlives: true}, // and no proxy
-		},
+		http: http.Client{Transport: &http.Transport{DisableKeepAlives: true}}, // and no proxy
 	}, nil
+}
+
+// everywhere says whether host stands for all interfaces.
+func everywhere(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "" || err == nil && ip.IsUnspecified()
 }
 
 // get reads a document. The error wraps errNoHub when nobody listens.
 func (c *client) get(ctx context.Context, path string) (status int, body []byte, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+path, nil)
+	return c.ask(ctx, http.MethodGet, path, nil)
+}
+
+// ask makes a request, which may take as long as ctx says, or else a moment. The
+// error wraps errNoHub when nobody listens.
+func (c *client) ask(ctx context.Context, method, path string, doc []byte) (status int, body []byte, err error) {
+	if _, limited := ctx.Deadline(); !limited {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, answersIn)
+		defer cancel()
+	}
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(doc))
 	if err != nil {
 		return 0, nil, err
+	}
+	if doc != nil {
+		req.Header.Set("Content-Type", contentJSON)
 	}
 	resp, err := c.http.Do(req)
 	if errors.Is(err, syscall.ECONNREFUSED) {
@@ -73,11 +96,16 @@ func (c *client) get(ctx context.Context, path string) (status int, body []byte,
 // document reads a document into a value; a refusal is an error with the hub's
 // text.
 func (c *client) document(ctx context.Context, path string, into any) error {
-	status, body, err := c.get(ctx, path)
+	return c.exchange(ctx, http.MethodGet, path, nil, into)
+}
+
+// exchange is document for a request that may carry one itself.
+func (c *client) exchange(ctx context.Context, method, path string, doc []byte, into any) error {
+	status, body, err := c.ask(ctx, method, path, doc)
 	if err != nil {
 		return err
 	}
-	if status != http.StatusOK {
+	if status/100 != 2 {
 		return refusal(status, body)
 	}
 	return json.Unmarshal(body, into)

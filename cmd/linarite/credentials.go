@@ -18,9 +18,13 @@ import (
 	"github.com/linarite/linarite/iot"
 )
 
+// ownerPolicy is the policy of back ends that may do everything.
+const ownerPolicy = "iothubowner"
+
 // whose says whose credentials are asked for.
 type whose struct {
 	settings
+	cmd    *cobra.Command
 	policy string
 	device string
 	events bool
@@ -28,13 +32,19 @@ type whose struct {
 
 // flags adds the flags that select, and those that say where the hub is.
 func (w *whose) flags(cmd *cobra.Command) {
+	w.cmd = cmd
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.StringVar(&w.policy, "policy", "iothubowner", "of back ends, under the shared access `policy`")
+	f.StringVar(&w.policy, "policy", ownerPolicy, "of back ends, under the shared access `policy`")
 	f.StringVar(&w.device, "device", "", "of a device, by its `id`, or of a module, by {device}/{module}")
 	for _, name := range []string{"control", "hostname", "name"} {
 		f.AddFlag(w.settings.flags().Lookup(name))
 	}
+	f.Lookup("hostname").Usage = "another `name` of the hub's than its first, such as one by which a container is reached"
+	f.Lookup("hostname").DefValue = "[]" // as pflag writes none
+	f.Lookup("name").Usage = "the hub's short `name`, where none runs"
+	complete(cmd, "policy", "iothubowner\tmay do everything", "service\tmay send and receive", "device\tfor devices",
+		"registryRead\tmay read identities", "registryReadWrite\tmay change identities")
 }
 
 func (p *program) connectionStringVerb() *cobra.Command {
@@ -45,6 +55,9 @@ func (p *program) connectionStringVerb() *cobra.Command {
 		Long: `Print a connection string: of back ends unless told otherwise. The running hub is
 asked for it. Where none runs, those of policies and event readers are worked out
 from --hostname and --name.`,
+		Example: `  linarite connection-string
+  linarite connection-string --device thermostat
+  linarite connection-string --events --hostname hub.example`,
 		Args: cobra.NoArgs,
 		RunE: p.verb(func(cmd *cobra.Command) error {
 			s, err := p.connectionString(cmd.Context(), &w)
@@ -68,6 +81,9 @@ func (p *program) sasVerb() *cobra.Command {
 		Short: "Print a SAS token",
 		Long: `Print a SAS token; for a device also the connection string that contains it, as
 Device Explorer printed it.`,
+		Example: `  curl --cacert ca.pem -H "Authorization: $(linarite sas)" \
+      'https://127.0.0.1/devices?api-version=2021-04-12'
+  linarite sas --device thermostat --ttl 24h`,
 		Args: cobra.NoArgs,
 		RunE: p.verb(func(cmd *cobra.Command) error { return p.sas(cmd.Context(), &w, ttl) }),
 	}
@@ -115,15 +131,28 @@ type known struct {
 // connectionString asks the running hub. Where there is none, the well-known
 // keys are enough for everybody but devices.
 func (p *program) connectionString(ctx context.Context, w *whose) (string, error) {
+	if len(w.hostnames) == 0 {
+		return "", usage{errors.New("--hostname must not be empty")}
+	}
 	k, err := w.ask(ctx)
 	if errors.Is(err, errNoHub) && w.device == "" {
 		k, err = w.workOut()
 		fmt.Fprintf(p.err, "linarite: no hub answers at %s: this holds for one with --hostname %s\n",
 			w.control, strings.Join(w.hostnames, ","))
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		return "", err
+	}
+	found, err := k.of(w)
+	if err != nil || !w.cmd.Flags().Changed("hostname") {
+		return found, err
+	}
+	return renamed(found, w.hostnames[0])
+}
+
+// of is the connection string that is asked for.
+func (k known) of(w *whose) (string, error) {
+	switch {
 	case w.events:
 		return k.Events, nil
 	case w.device != "":
@@ -137,6 +166,20 @@ func (p *program) connectionString(ctx context.Context, w *whose) (string, error
 	}
 	return "", fmt.Errorf("there is no policy %q: there are %s", w.policy,
 		strings.Join(slices.Sorted(maps.Keys(k.Policies)), ", "))
+}
+
+// renamed is a connection string with another name of the hub's.
+func renamed(s, host string) (string, error) {
+	c, err := auth.ParseConnectionString(s)
+	if err != nil {
+		return "", err
+	}
+	if c.Endpoint != "" {
+		c.Endpoint = "sb://" + host + "/"
+	} else {
+		c.HostName = host
+	}
+	return c.String(), nil
 }
 
 // ask asks the running hub.

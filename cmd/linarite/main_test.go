@@ -37,8 +37,15 @@ type result struct {
 // do runs the program to its end.
 func do(t *testing.T, environ []string, args ...string) result {
 	t.Helper()
+	return doWith(t, &program{environ: environment(environ)}, args...)
+}
+
+// doWith is do for a program that somebody types to.
+func doWith(t *testing.T, p *program, args ...string) result {
+	t.Helper()
 	var out, errors bytes.Buffer
-	code := run(t.Context(), args, environ, &out, &errors)
+	p.out, p.err = &out, &errors
+	code := p.run(t.Context(), args)
 	return result{code, out.String(), errors.String()}
 }
 
@@ -103,7 +110,7 @@ func TestCommandLinesThatAreRefused(t *testing.T) {
 func TestHelpAndVersion(t *testing.T) {
 	t.Parallel()
 	for args, text := range map[string]string{
-		"--help": "connection-string", "-h": "LINARITE_SAS_GRACE", "help serve": "--auto-create", "serve --help": "--partitions number",
+		"--help": "connection-string", "-h": "LINARITE_SAS_GRACE", "help serve": "--auto-create", "device": "linarite device [command]", "trust": "uninstall", "certs": "client certificate", "serve --help": "--partitions number",
 		"version": "linarite ", "--version": "linarite ", "completion bash": "bash completion",
 	} {
 		t.Run(args, func(t *testing.T) {
@@ -310,7 +317,8 @@ func serving(t *testing.T, environ []string, args ...string) (log *logbook, stop
 	log = &logbook{line: make(chan struct{})}
 	code := make(chan int, 1)
 	ports := []string{"--mqtt", "127.0.0.1:0", "--https", "127.0.0.1:0", "--control", "127.0.0.1:0"}
-	go func() { code <- run(ctx, append(ports, args...), environ, io.Discard, log) }()
+	p := &program{environ: environment(environ), out: io.Discard, err: log}
+	go func() { code <- p.run(ctx, append(ports, args...)) }()
 	stop = sync.OnceValue(func() int { cancel(); return <-code })
 	t.Cleanup(func() { stop() })
 	return log, stop
@@ -337,6 +345,7 @@ func TestServing(t *testing.T) {
 		lines["connection string of back ends"]["service"])
 	assert.Contains(t, lines["connection string of event readers"]["events"], ";EntityPath=hub1")
 	assert.Equal(t, filepath.Join(folder, "ca.pem"), lines["clients have to trust this certificate"]["ca"])
+	assert.Contains(t, lines["connection string of a device"]["command"], "linarite device create my-device --control ")
 
 	address := strings.TrimPrefix(fmt.Sprint(up["control"]), "http://")
 	r := do(t, nil, "health", "--control", address)
@@ -348,9 +357,14 @@ func TestServing(t *testing.T) {
 
 func TestServingToPeople(t *testing.T) {
 	t.Parallel()
-	log, stop := serving(t, nil, "--data", t.TempDir(), "--sas-grace", "0", "--auto-create", "--partitions", "2", "--control-host", "a,b")
-	text := log.wait(t, "state is in memory")
-	assert.Contains(t, text, "INF hub linarite is up")
+	folder := t.TempDir()
+	log, stop := serving(t, nil, "--data", folder, "--sas-grace", "0", "--auto-create", "--partitions", "2", "--control-host", "a,b")
+	text := log.wait(t, "State is in memory")
+	assert.Contains(t, text, `hub "linarite" is up`)
+	assert.Contains(t, text, "HostName=127.0.0.1;SharedAccessKeyName=iothubowner;SharedAccessKey="+auth.WellKnownKey)
+	assert.Contains(t, text, "HostName=127.0.0.1;DeviceId=my-device;SharedAccessKey="+auth.WellKnownKey)
+	assert.Contains(t, text, "NODE_EXTRA_CA_CERTS="+filepath.Join(folder, "ca.pem"))
+	assert.Regexp(t, `linarite device create my-device --control 127\.0\.0\.1:\d+ --https :\d+ `, text)
 	assert.NotContains(t, text, "\x1b[", "no colours where there is no terminal")
 	assert.Zero(t, stop())
 }

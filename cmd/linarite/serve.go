@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"time"
 
-	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
+	"github.com/linarite/linarite/seed"
 	"github.com/linarite/linarite/server"
 )
 
@@ -21,16 +23,30 @@ func (p *program) serveVerb() *cobra.Command {
 		Short: "Run a hub (the default)",
 		Long: `Run a hub until SIGTERM or SIGINT, which let requests under way finish; a second
 one ends the program at once. Each flag is also an environment variable:
---sas-grace is LINARITE_SAS_GRACE; flags win.`,
+--sas-grace is LINARITE_SAS_GRACE, and a key of the --config file; flags beat the
+environment, which beats the file. State is in memory and goes with the process;
+only the CA is kept, in --data.`,
+		Example: `  linarite
+  linarite --auto-create --log-level debug
+  linarite --hostname hub.example --mqtt :8883 --https :443     for a board on the network
+  linarite serve --log-format json 2> hub.log`,
 		Args: cobra.NoArgs,
 		RunE: p.verb(func(cmd *cobra.Command) error { return p.serve(cmd, &s) }),
 	}
 	cmd.Flags().SortFlags = false
 	cmd.Flags().AddFlagSet(s.flags())
+	complete(cmd, "log-level", logLevels...)
+	complete(cmd, "log-format", "console\tfor people", "json\tfor programs")
+	_ = cmd.MarkFlagDirname("data")
+	_ = cmd.MarkFlagFilename("config", "yaml", "yml")
 	return cmd
 }
 
 func (p *program) serve(cmd *cobra.Command, s *settings) error {
+	file, err := s.readConfig(cmd.Flags())
+	if err != nil {
+		return err
+	}
 	log, err := s.logger(p.err)
 	if err != nil {
 		return err
@@ -39,11 +55,12 @@ func (p *program) serve(cmd *cobra.Command, s *settings) error {
 	if err != nil {
 		return err
 	}
+	o.Policies, o.C2D, o.EventLog, o.Seed = file.AccessPolicies(), file.C2D(), file.EventLog(), file.Apply
 	hub, err := server.Start(o)
 	if err != nil {
 		return err
 	}
-	if err := announce(log, hub); err != nil {
+	if err := p.announce(s, log, hub); err != nil {
 		_ = hub.Close()
 		return err
 	}
@@ -58,19 +75,25 @@ func (p *program) serve(cmd *cobra.Command, s *settings) error {
 	return nil
 }
 
-// announce says how clients reach the hub. Its keys are the published ones.
-func announce(log zerolog.Logger, s *server.Server) error {
-	owner, err := s.Hub().ConnectionString("iothubowner")
+// readConfig reads the config file, if there is one, and takes from it the
+// settings that neither the command line nor the environment has.
+func (s *settings) readConfig(flags *pflag.FlagSet) (seed.File, error) {
+	if s.config == "" {
+		return seed.File{}, nil
+	}
+	file, err := seed.ReadFile(s.config)
 	if err != nil {
-		return err
+		return file, usage{err}
 	}
-	log.Info().Str("version", buildVersion()).Str("mqtt", s.MQTTAddr()).Str("https", s.HTTPSAddr()).
-		Str("control", s.ControlURL()).Msg("hub " + s.Hub().Name() + " is up")
-	log.Info().Str("service", owner).Msg("connection string of back ends")
-	log.Info().Str("events", s.Hub().EventsConnectionString()).Msg("connection string of event readers")
-	if path := s.CAPath(); path != "" {
-		log.Info().Str("ca", path).Msg("clients have to trust this certificate")
+	for _, setting := range file.Flags() {
+		if flags.Changed(setting.Name) {
+			continue
+		}
+		for _, value := range setting.Values {
+			if err := flags.Set(setting.Name, value); err != nil {
+				return file, usage{fmt.Errorf("%s: %s: %w", s.config, setting.Name, err)}
+			}
+		}
 	}
-	log.Info().Msg("state is in memory: it goes with this process")
-	return nil
+	return file, nil
 }

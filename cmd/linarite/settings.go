@@ -41,6 +41,7 @@ type settings struct {
 	partitions   int
 	logLevel     string
 	logFormat    string
+	config       string
 }
 
 func (s *settings) flags() *pflag.FlagSet {
@@ -60,8 +61,9 @@ func (s *settings) flags() *pflag.FlagSet {
 	f.DurationVar(&s.sasGrace, "sas-grace", hub.DefaultGrace, "how long a token is good after its expiry")
 	f.BoolVar(&s.autoCreate, "auto-create", false, "register unknown devices that sign with the well-known key")
 	f.IntVar(&s.partitions, "partitions", events.DefaultPartitions, "`number` of partitions of the event endpoint")
-	f.StringVar(&s.logLevel, "log-level", "info", strings.Join(logLevels, ", "))
-	f.StringVar(&s.logFormat, "log-format", "console", strings.Join(logFormats, ", "))
+	f.StringVar(&s.logLevel, "log-level", "info", "`level` of the log: "+strings.Join(logLevels, ", "))
+	f.StringVar(&s.config, "config", "", "seed `file` (linarite.yaml): settings, policies, devices, modules; flags and environment beat it")
+	f.StringVar(&s.logFormat, "log-format", "console", "`format` of the log: "+strings.Join(logFormats, ", ")+"; console also prints a page at the start")
 	return f
 }
 
@@ -114,18 +116,9 @@ func (s *settings) logger(w io.Writer) (zerolog.Logger, error) {
 		return zerolog.Logger{}, err
 	}
 	if s.logFormat == "console" {
-		w = zerolog.ConsoleWriter{Out: w, NoColor: !terminal(w), TimeFormat: "15:04:05.000"}
+		w = zerolog.ConsoleWriter{Out: w, NoColor: !terminal(w) || os.Getenv("NO_COLOR") != "", TimeFormat: "15:04:05.000"}
 	}
 	return zerolog.New(zerolog.SyncWriter(w)).Level(level).With().Timestamp().Logger(), nil
-}
-
-func terminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok || os.Getenv("NO_COLOR") != "" {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 // dataFolder is where this user's programs keep data; empty when there is no

@@ -8,6 +8,8 @@ const (
 
 	cobra      = "github.com/spf13/cobra"
 	goleak     = "go.uber.org/goleak"
+	paho       = "github.com/eclipse/paho.mqtt.golang"
+	truststore = "github.com/smallstep/truststore"
 	mochi      = "github.com/mochi-mqtt/server/v2"
 	pflag      = "github.com/spf13/pflag" // cobra's flags
 	prometheus = "github.com/prometheus/client_golang"
@@ -83,8 +85,10 @@ var rooms = map[string]Room{
 	"server":  {Imports: append(below(4), "control"), Libraries: []string{zerolog, stdlog}, Goroutines: true},
 
 	// 5: the entrances.
-	"cmd/linarite": {Imports: below(5), Libraries: []string{cobra, pflag, zerolog}, Tests: []string{"hubtest"}},
+	"cmd/linarite": {Imports: below(5), Libraries: []string{cobra, pflag, truststore, zerolog}, Tests: []string{"hubtest"}},
 	"hubtest":      {Imports: below(5), Libraries: []string{zerolog, testify}},
+
+	"examples/device": {Libraries: []string{paho, stdlog}, Tests: []string{"hub", "hubtest", "iot", "twin"}, Clock: true},
 
 	// The rules themselves.
 	"internal/arch": {},
