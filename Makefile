@@ -14,7 +14,7 @@ help:
 	@echo "make run          build and start the hub; ARGS=\"--log-level debug\""
 	@echo "make build        build bin/linarite"
 	@echo "make test         every test, the official SDKs' suites included"
-	@echo "make race         the Go tests, and the binary they drive, with the race detector"
+	@echo "make race         every test again, the hub built with the race detector"
 	@echo "make lint         vet, linters, formatting"
 	@echo "make fmt          format the code"
 	@echo "make fuzz         every fuzz target for FUZZTIME=$(FUZZTIME) each"
@@ -42,7 +42,7 @@ test:
 
 .PHONY: race
 race:
-	@go -C test run ./run -race unit wire
+	@go -C test run ./run -race
 
 .PHONY: lint
 lint:

@@ -32,15 +32,20 @@ func (h *Hub) WaitEvents(n int, f Filter) []events.Event {
 	ctx, cancel := h.deadline()
 	defer cancel()
 	log := h.Hub().Events()
-	found, _ := f.Read(ctx, log, log.Start(), n, maxEvents)
+	var found []events.Event
+	for at, more := log.Start(), true; more; {
+		var some []events.Event
+		some, at = f.Read(ctx, log, at, max(0, n-len(found)), maxEvents) // which has a bound of its own
+		found, more = append(found, some...), len(some) > 0
+	}
 	if len(found) < n {
 		h.t.Fatalf("hubtest: %d of %d events came that fit %+v", len(found), n, f)
 	}
 	return found
 }
 
-// WaitFeedback waits until the hub has at least n feedback records, and returns
-// all of them, oldest first. The feedback queue is not touched.
+// WaitFeedback waits until the hub has at least n feedback records, at most
+// 10,000, and returns all of them, oldest first. The feedback queue is not touched.
 func (h *Hub) WaitFeedback(n int) []c2d.Record {
 	h.t.Helper()
 	ctx, cancel := h.deadline()

@@ -3,6 +3,7 @@ package mqtt_test
 import (
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -195,7 +196,7 @@ func TestAMalformedConnectIsNotAnswered(t *testing.T) {
 	}
 }
 
-func TestAnEmptyWillAndAnEmptyPasswordAreLegal(t *testing.T) {
+func TestAnEmptyWillIsLegal(t *testing.T) {
 	t.Parallel()
 	r := enter(t)
 	h := hello(t, iot.Device("d"))
@@ -235,10 +236,43 @@ func TestKeepAliveIsCapped(t *testing.T) {
 	t.Parallel()
 	r := enter(t)
 	for _, seconds := range []uint16{0, 1178, 43691, 65535} {
+		mine, theirs := net.Pipe()
+		noted := &noting{Conn: theirs}
+		served := make(chan struct{})
+		go func() {
+			defer close(served)
+			r.srv.ServeConn(noted)
+		}()
 		h := hello(t, iot.Device("d"))
 		h.keepAlive = seconds
-		r.enter(h).quiet()
+		c := newClient(t, mine)
+		c.send(h.bytes())
+		c.expect(0x20, 2, 0, 0)
+		c.quiet()
+		require.InDelta(t, 1767, noted.last().Sub(clock.Wall()).Seconds(), 5, "keep-alive %d", seconds)
+		require.NoError(t, mine.Close())
+		<-served
 	}
+}
+
+// noting remembers the last read deadline.
+type noting struct {
+	net.Conn
+	mu sync.Mutex
+	at time.Time
+}
+
+func (n *noting) SetReadDeadline(at time.Time) error {
+	n.mu.Lock()
+	n.at = at
+	n.mu.Unlock()
+	return n.Conn.SetReadDeadline(at)
+}
+
+func (n *noting) last() time.Time {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.at
 }
 
 func TestTheNewerConnectionWins(t *testing.T) {

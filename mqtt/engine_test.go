@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mochi-mqtt/server/v2/packets"
 	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
 
@@ -247,4 +248,17 @@ func TestPitfallALongTopic(t *testing.T) {
 	}
 	c.send(publish(1, topic, ""))
 	c.expect(puback(1)...)
+}
+
+// mochi knows reasons that MQTT 3.1.1 has no CONNACK code for, and would send a
+// DISCONNECT to a 3.1.1 client. As it is used here it does neither of itself.
+func TestPitfallWhatOnlyMQTT5HasIsNotSent(t *testing.T) {
+	t.Parallel()
+	connack := packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Connack}}
+	for code, want := range map[byte]byte{0x87: 5, 0x85: 5, 4: 5, 3: 5, 1: 1} {
+		connack.ReasonCode = code
+		require.Equal(t, want, mqtt.Encoded(connack).ReasonCode)
+	}
+	goodbye := packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Disconnect}}
+	require.Equal(t, packets.Reserved, mqtt.Encoded(goodbye).FixedHeader.Type)
 }

@@ -3,6 +3,8 @@ package mqtt
 import (
 	"net"
 
+	"github.com/mochi-mqtt/server/v2/packets"
+
 	"github.com/linarite/linarite/c2d"
 	"github.com/linarite/linarite/iot"
 )
@@ -56,6 +58,9 @@ func ParseBag(bag string) (system, application iot.Properties) { return parseBag
 
 // DeviceBoundTopic is deviceBoundTopic.
 func DeviceBoundTopic(device string, m *c2d.Message) string { return deviceBoundTopic(device, m) }
+
+// Encoded is what a client would be sent instead of a packet of mochi's.
+func Encoded(pk packets.Packet) packets.Packet { return (&hook{}).OnPacketEncode(nil, pk) }
 
 // ServeConn speaks with a client over conn until the connection ends.
 func (s *Server) ServeConn(conn net.Conn) {

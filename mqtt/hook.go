@@ -40,6 +40,8 @@ func (*hook) OnPacketRead(cl *mochi.Client, pk packets.Packet) (packets.Packet, 
 	}
 	if err := l.receive(&pk); err != nil {
 		l.fail(err)
+		// Now, because closing may have to wait for a client that does not read.
+		l.session.End(err)
 		return pk, packets.ErrRejectPacket
 	}
 	if pk.FixedHeader.Type == packets.Pingreq || pk.FixedHeader.Type == packets.Disconnect {

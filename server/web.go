@@ -89,7 +89,7 @@ func (w *web) close() {
 // ServeHTTP counts the request and times its body.
 func (w *web) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	if !w.begin() {
-		return
+		panic(http.ErrAbortHandler) // an empty answer would be a lie
 	}
 	defer w.running.Done()
 	if r.ContentLength != 0 {

@@ -7,9 +7,10 @@ import time
 import urllib.parse
 
 import pytest
-from azure.iot.device import exceptions
+from azure.iot.device import MethodResponse, exceptions
 
 from hub import ADDRESS
+from test_methods import Invocation
 
 ONCE = {"connection_retry": False}
 
@@ -97,7 +98,7 @@ def test_renewing_the_token_keeps_the_subscriptions(hub, make, device):
     now = int(time.time())
     client = make(sastoken=sastoken(connection_string, now + 3600))
     client.connect()
-    messages, changes = client.messages(), client.desired()
+    messages, changes, requests = client.messages(), client.desired(), client.methods()
     hub.send(device, "before")
     messages.wait(1)
     since = hub.connection(device)["since"]
@@ -110,6 +111,10 @@ def test_renewing_the_token_keeps_the_subscriptions(hub, make, device):
     twin.properties.reported = None
     hub.registry.update_twin(device, twin, "*")
     assert changes.wait(1)[0]["renewed"] is True
+    call = Invocation(hub, device, method_name="still-there")
+    (request,) = requests.wait()
+    client.send_method_response(MethodResponse(request.request_id, 200))
+    assert call.result().status == 200
 
 
 def test_a_live_connection_ends_with_its_token_and_the_grace(hub, make, device):

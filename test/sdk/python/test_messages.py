@@ -15,12 +15,13 @@ def test_a_message_arrives_with_its_properties_and_is_completed(hub, make, devic
     client = make(hub.create(device))
     client.connect()
     inbox = client.messages()
-    hub.send(device, "hello", messageId="m 1/2", correlationId="c+1", contentType="text/plain", contentEncoding="utf-8",
+    hub.send(device, "hello", messageId="m 1/2", correlationId="c+1", userId="u 1", contentType="text/plain", contentEncoding="utf-8",
              ack="full", properties={"a": "b", "odd": "a b+c/d=e&f%g"})
     (message,) = inbox.wait()
     assert message.data == b"hello"
     assert message.message_id == "m 1/2"
     assert message.correlation_id == "c+1"
+    assert message.user_id == "u 1"
     assert message.content_type == "text/plain"
     assert message.content_encoding == "utf-8"
     assert message.ack == "full"

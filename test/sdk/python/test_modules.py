@@ -32,6 +32,18 @@ def test_a_module_has_a_twin(hub, make, device):
     twin = hub.registry.get_module_twin(device, "m-1")
     assert twin.properties.reported["state"] == "up"
     assert "state" not in hub.registry.get_twin(device).properties.reported
+    client.patch_twin_reported_properties({"state": None})
+    assert "state" not in client.get_twin()["reported"]
+
+
+def test_the_newer_connection_of_a_module_wins(hub, make, device):
+    device_client = make(hub.create(device))
+    connection_string = hub.create_module(device, "m-1")
+    older, newer = (make(connection_string, connection_retry=False) for _ in range(2))
+    for client in (device_client, older, newer):
+        client.connect()
+    older.connection_changes.wait_for(False)
+    assert newer.connected and device_client.connected
 
 
 def test_a_module_answers_methods(hub, make, device):

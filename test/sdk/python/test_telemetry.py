@@ -10,6 +10,7 @@ def test_a_message_is_stored_exactly_as_sent(hub, make, device):
     message = Message('{"temperature":21.5,"unit":"°C"}', content_encoding="utf-8", content_type="application/json")
     message.message_id = "m-1"
     message.correlation_id = "c+1/2=3"
+    message.user_id = "u 1"
     message.custom_properties = {
         "plain": "value",
         "odd": "a b+c/d=e&f%g?h#i",
@@ -25,6 +26,7 @@ def test_a_message_is_stored_exactly_as_sent(hub, make, device):
     system = event["systemProperties"]
     assert system["message-id"] == "m-1"
     assert system["correlation-id"] == "c+1/2=3"
+    assert system["user-id"] == "u 1"
     assert system["content-type"] == "application/json"
     assert system["content-encoding"] == "utf-8"
     assert system["iothub-connection-device-id"] == device
