@@ -1,0 +1,62 @@
+package amqp_test
+
+import (
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/linarite/linarite/amqp/codec"
+	"github.com/linarite/linarite/events"
+	"github.com/linarite/linarite/iot"
+)
+
+// BenchmarkRead is one reader of one partition, from the log to the client's
+// socket: an operation is an event of 300 bytes.
+func BenchmarkRead(b *testing.B) {
+	r := one(b)
+	origin := &iot.Origin{Identity: iot.Device("d"), GenerationID: "1", AuthMethod: `{"scope":"device"}`}
+	body := []byte(strings.Repeat("x", 300))
+	for range b.N {
+		r.Events().Append("d", events.Event{Source: "Telemetry", Origin: origin, Message: iot.Message{Body: body}})
+	}
+	c := r.join("service")
+	link := c.receive(partition("$Default", 0), 0)
+	b.SetBytes(300)
+	b.ReportAllocs()
+	b.ResetTimer()
+	c.grant(link, 1<<30)
+	for n := 0; n < b.N; {
+		body, _ := c.read()
+		if _, ok := body.(*codec.Transfer); ok {
+			n++
+		}
+		if n%1000 == 0 { // the session's window
+			c.send(&codec.Flow{
+				NextIncomingID: codec.Some(uint32(n + 2)), IncomingWindow: 1 << 16, OutgoingWindow: 1 << 16,
+			})
+		}
+	}
+}
+
+// BenchmarkIdleLink is the memory that a back end's link takes on our side while
+// it waits: an operation is a link.
+func BenchmarkIdleLink(b *testing.B) {
+	r := enter(b)
+	before := inUse()
+	var c *client
+	for i := range b.N {
+		if i%200 == 0 {
+			c = r.join("service")
+		}
+		c.receive(feedback, 1)
+	}
+	b.ReportMetric(float64(inUse()-before)/float64(b.N), "B/link")
+}
+
+// inUse is the memory of heap and stacks.
+func inUse() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc + m.StackInuse
+}

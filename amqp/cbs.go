@@ -1,0 +1,72 @@
+package amqp
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/linarite/linarite/amqp/codec"
+	"github.com/linarite/linarite/amqp/transport"
+	"github.com/linarite/linarite/iot"
+)
+
+// cbs attaches a link to the node that takes tokens. Anybody may.
+//
+// OASIS: amqp-cbs-v1.0; IoT Hub: sdk-wire.md 0.6.
+func (p *peer) cbs(l *transport.Link) (transport.Node, *codec.Error) {
+	return p.serve(l, "$cbs", func(m *codec.Message) answer { return p.claim(l.Conn(), m) }), nil
+}
+
+// claim takes a token in. What the token is said to be (sastoken, jwt, Bearer)
+// is not looked at: azure-eventhub says jwt of a shared access signature.
+func (p *peer) claim(c *transport.Conn, m *codec.Message) answer {
+	switch op := m.Application.Text("operation"); op {
+	case "put-token":
+	case "delete-token":
+		return answer{status: http.StatusOK, description: "OK"} // it ends by itself
+	default:
+		return answer{status: http.StatusBadRequest, description: "the operation is not put-token", condition: conditionNotAllowed}
+	}
+	name, token := m.Application.Text("name"), tokenOf(m)
+	if name == "" || token == "" {
+		return answer{
+			status: http.StatusBadRequest, description: "put-token needs a name and a token", condition: conditionInvalidField,
+		}
+	}
+	audience := parseAudience(name)
+	proof, err := p.claims.check(audience.path, token)
+	if err == nil && !p.srv.hub.IsHostname(audience.host) {
+		err = iot.ErrUnauthorized.Because("the audience names host %q, which is not one of this hub's names", audience.host)
+	}
+	if err == nil {
+		err = p.claims.add(audience.path, proof)
+	}
+	if err != nil {
+		p.turnedAway("put-token", audience.path, err)
+		return denied(err)
+	}
+	p.renew(audience.path, token)
+	c.Trust()
+	return answer{status: http.StatusOK, description: "OK"}
+}
+
+// denied is the answer to a token that is no good. The reason stays in the log:
+// a stranger is told what kind of error it is and no more.
+func denied(err error) answer {
+	told := iot.ErrUnauthorized
+	_ = errors.As(err, &told)
+	if told.Status == http.StatusNotFound {
+		told = iot.ErrUnauthorized // whether a device exists is nobody's business
+	}
+	return answer{status: int32(told.Status), description: told.Name, condition: condition(told)}
+}
+
+// tokenOf is the token in a request's body.
+func tokenOf(m *codec.Message) string {
+	if s := codec.Text(m.Value); s != "" {
+		return s
+	}
+	if b, ok := m.Value.([]byte); ok {
+		return string(b)
+	}
+	return string(m.Body())
+}

@@ -1,0 +1,142 @@
+package amqp
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"github.com/linarite/linarite/amqp/transport"
+	"github.com/linarite/linarite/internal/clock"
+)
+
+// Pauses after an accept that failed, as when there are no file descriptors
+// left.
+const (
+	minPause = 5 * time.Millisecond
+	maxPause = time.Second
+)
+
+// sendBuffer is the kernel's buffer for what is sent to one peer, in bytes:
+// without a bound, a peer that does not read makes the kernel hold megabytes.
+const sendBuffer = 256 << 10
+
+// The names of the protocol, as connections are listed under them.
+const (
+	overTCP       = "Amqp"
+	overWebSocket = "AmqpWs"
+)
+
+// accept takes connections until ln is closed. An error does not end it.
+func (s *Server) accept(ln net.Listener, cfg *tls.Config) {
+	defer s.running.Done()
+	pause := minPause
+	for {
+		raw, err := ln.Accept()
+		switch {
+		case err == nil:
+			pause = minPause
+			if s.begin(raw) {
+				go s.serve(raw, cfg)
+			}
+		case s.closing.Err() != nil || errors.Is(err, net.ErrClosed):
+			return
+		default:
+			s.log.Warn().Err(err).Dur("pause", pause).Msg("no connection can be accepted")
+			s.rest(pause)
+			pause = min(2*pause, maxPause)
+		}
+	}
+}
+
+// rest waits for d of wall time, or until Close.
+func (s *Server) rest(d time.Duration) {
+	ctx, cancel := context.WithTimeout(s.closing, d)
+	defer cancel()
+	<-ctx.Done()
+}
+
+// serve speaks with one peer over TCP or TLS.
+func (s *Server) serve(raw net.Conn, cfg *tls.Config) {
+	defer s.end(raw)
+	tune(raw)
+	if cfg == nil {
+		s.converse(raw, raw, newPeer(s, overTCP, raw, nil))
+		return
+	}
+	conn := tls.Server(raw, cfg)
+	_ = raw.SetDeadline(clock.Wall().Add(s.timeouts.ConnectTimeout)) // fails on a closed connection, as the handshake then does
+	if err := conn.Handshake(); err != nil {
+		s.handshakeFailed(raw, err)
+		return
+	}
+	s.converse(conn, raw, newPeer(s, overTCP, raw, conn.ConnectionState().PeerCertificates))
+}
+
+// handshakeFailed logs a TLS handshake that came to nothing, loudly unless the
+// peer just went away, as port scanners and health checks do.
+func (s *Server) handshakeFailed(raw net.Conn, err error) {
+	e := s.log.Warn()
+	if gone(err) {
+		e = s.log.Debug()
+	}
+	e = e.Err(err).Str("op", "handshake").Str("remote", raw.RemoteAddr().String())
+	var alert *net.OpError
+	if errors.As(err, &alert) && alert.Op == "remote error" {
+		e.Msg("the client broke the TLS handshake off: does it trust the CA?")
+		return
+	}
+	e.Msg("TLS handshake failed")
+}
+
+// converse speaks with a peer over conn, which ends in raw, until one of them
+// ends the connection.
+func (s *Server) converse(conn, raw net.Conn, p *peer) {
+	defer p.leave()
+	defer s.survive(nil)
+	err := transport.Run(conn, func() { _ = raw.Close() }, p, s.timeouts)
+	e := s.log.Debug()
+	if err != nil && !gone(err) {
+		e = s.log.Info().Str("reason", err.Error())
+	}
+	e.Str("op", "disconnect").Str("protocol", p.protocol).Str("remote", p.remote).Msg("AMQP connection over")
+}
+
+// gone says whether a peer just went away.
+func gone(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+// survive is deferred by each goroutine that serves a connection: a panic ends
+// that connection, not the process.
+func (s *Server) survive(c *transport.Conn) {
+	if p := recover(); p != nil {
+		s.log.Error().Interface("panic", p).Bytes("stack", debug.Stack()).Msg("a fault of ours; the connection is closed")
+		if c != nil {
+			c.Close(errors.New("a fault of ours"))
+		}
+	}
+}
+
+// pump runs f for a link, until it returns.
+func (s *Server) pump(l *transport.Link, f func()) {
+	s.running.Add(1) // the connection itself still runs
+	go func() {
+		defer s.running.Done()
+		defer s.survive(l.Conn())
+		f()
+	}()
+}
+
+// tune sets the socket below a connection up.
+func tune(c net.Conn) {
+	if tcp, ok := c.(*net.TCPConn); ok {
+		_ = tcp.SetNoDelay(true)
+		_ = tcp.SetWriteBuffer(sendBuffer)
+	}
+}

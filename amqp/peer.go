@@ -1,0 +1,127 @@
+package amqp
+
+import (
+	"crypto/x509"
+	"net"
+	"strings"
+	"sync"
+
+	"github.com/linarite/linarite/amqp/codec"
+	"github.com/linarite/linarite/amqp/transport"
+	"github.com/linarite/linarite/iot"
+)
+
+// peer is whoever is at the other end of a connection.
+type peer struct {
+	srv      *Server
+	protocol string
+	remote   string
+	certs    []*x509.Certificate // the TLS client's chain, or empty
+	claims   *claims
+
+	// The reader's own.
+	host    string // the hub's name that the peer used
+	replies []*reply
+
+	mu      sync.Mutex
+	devices map[iot.Identity]*device
+}
+
+func newPeer(s *Server, protocol string, raw net.Conn, certs []*x509.Certificate) *peer {
+	return &peer{
+		srv: s, protocol: protocol, remote: raw.RemoteAddr().String(), certs: certs, claims: newClaims(s.hub), host: s.hub.Hostnames()[0],
+		devices: map[iot.Identity]*device{},
+	}
+}
+
+// leave is called when the connection is over.
+func (p *peer) leave() { p.claims.clear() }
+
+// SASL judges a peer's credentials. Only PLAIN has any: with the other mechanisms
+// a token follows at $cbs. transport.Handler.
+func (p *peer) SASL(c *transport.Conn, mechanism string, response []byte) bool {
+	if mechanism != "PLAIN" {
+		return true
+	}
+	if path, err := p.plain(response); err != nil {
+		p.turnedAway("SASL PLAIN", path, err)
+		return false
+	}
+	c.Trust()
+	return true
+}
+
+// Open judges which hub a peer wants. transport.Handler.
+func (p *peer) Open(_ *transport.Conn, o *codec.Open) *codec.Error {
+	if !o.Hostname.OK || o.Hostname.Value == "" {
+		return nil
+	}
+	if !p.srv.hub.IsHostname(o.Hostname.Value) {
+		err := iot.ErrNotFound.Because("%q is not one of this hub's names", o.Hostname.Value)
+		p.refused("open", err)
+		return failure(err)
+	}
+	p.host = o.Hostname.Value
+	return nil
+}
+
+// Attach says what a link is attached to. transport.Handler.
+//
+// IoT Hub: contract.md §18, sdk-wire.md 0.6.
+func (p *peer) Attach(l *transport.Link) (transport.Node, *codec.Error) {
+	node, refusal := p.node(l, parseAddress(l.Address()))
+	if refusal != nil && refusal.Condition != conditionRedirect {
+		p.srv.log.Warn().Str("op", "attach").Str("remote", p.remote).Str("protocol", p.protocol).
+			Str("address", l.Address()).Msg("refused: " + refusal.Error())
+	}
+	return node, refusal
+}
+
+// node finds the node of an address.
+func (p *peer) node(l *transport.Link, a place) (transport.Node, *codec.Error) {
+	if a.host != "" && !p.srv.hub.IsHostname(a.host) {
+		return p.noSuch(l)
+	}
+	switch {
+	case a.is("$cbs"):
+		return p.cbs(l)
+	case a.is("$management"):
+		return p.management(l)
+	case a.is("messages/devicebound"):
+		return p.deviceBound(l, a.path)
+	case a.is("messages/servicebound/feedback"):
+		return p.feedback(l, a.path)
+	case a.is("messages/servicebound/filenotifications"), a.is("messages/servicebound/fileuploadnotifications"):
+		return p.fileNotifications(l, a.path)
+	}
+	if id, rest, ok := parseIdentity(a.path); ok {
+		return p.device(l, id, place{path: rest})
+	}
+	for _, entity := range []string{p.srv.hub.Name(), builtinEvents} {
+		if rest, ok := a.under(entity); ok {
+			return p.events(l, a.path, entity, rest)
+		}
+	}
+	return p.noSuch(l)
+}
+
+// noSuch refuses a link to something that is not there.
+func (p *peer) noSuch(l *transport.Link) (transport.Node, *codec.Error) {
+	return transport.Node{}, codec.Failure(conditionNotFound,
+		"The messaging entity '"+strings.ToValidUTF8(l.Address(), "?")+"' could not be found.")
+}
+
+// refused logs what a peer was denied.
+func (p *peer) refused(op string, err error) {
+	p.srv.log.Warn().Str("op", op).Str("remote", p.remote).Str("protocol", p.protocol).Msg("refused: " + err.Error())
+}
+
+// turnedAway logs that a token for path is no good. Where that is an identity's,
+// the hub remembers it as it does of MQTT.
+func (p *peer) turnedAway(op, path string, err error) {
+	if id, _, ok := parseIdentity(path); ok {
+		p.srv.hub.Refused(id, p.remote, p.protocol, err)
+		return
+	}
+	p.refused(op, err)
+}

@@ -1,0 +1,128 @@
+package amqp
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/linarite/linarite/amqp/codec"
+	"github.com/linarite/linarite/amqp/transport"
+	"github.com/linarite/linarite/events"
+)
+
+// readAhead is how many events are taken out of the log at once.
+const readAhead = 256
+
+// metricsCapability asks for what is behind the reader with each event.
+const metricsCapability codec.Symbol = "com.microsoft:enable-receiver-runtime-metric"
+
+// reader is a link that reads a partition.
+type reader struct {
+	srv       *Server
+	link      *transport.Link
+	partition int
+	next      int64 // the sequence number of the event to send next
+	metrics   bool
+}
+
+// read attaches a link to a partition. Its events are sent settled: with others,
+// azeventhubs stalls once it has prefetched (amqp.md, trap 4).
+func (p *peer) read(l *transport.Link, a partitionAddress) (transport.Node, *codec.Error) {
+	if _, ok := p.srv.groups[strings.ToLower(a.group)]; !ok {
+		return transport.Node{}, codec.Failure(conditionNotFound, fmt.Sprintf("The consumer group '%s' could not be found.", a.group))
+	}
+	log := p.srv.hub.Events()
+	if a.partition >= log.Partitions() {
+		return transport.Node{}, codec.Failure(conditionRange, fmt.Sprintf(
+			"The specified partition is invalid: %d, there are %d.", a.partition, log.Partitions()))
+	}
+	next, err := startOf(l.Source, log, a.partition)
+	if err != nil {
+		return transport.Node{}, codec.Failure(conditionInvalidField, err.Error())
+	}
+	own, refusal := p.srv.owners.enter(l, a)
+	if refusal != nil {
+		return transport.Node{}, refusal
+	}
+	r := &reader{srv: p.srv, link: l, partition: a.partition, next: next, metrics: wantsMetrics(l)}
+	p.srv.pump(l, r.pump)
+	return transport.Node{Pumped: true, Detached: func() {
+		p.srv.owners.leave(own)
+		p.claims.release(l)
+	}}, nil
+}
+
+func wantsMetrics(l *transport.Link) bool {
+	for _, c := range l.DesiredCapabilities {
+		if c == metricsCapability {
+			return true
+		}
+	}
+	return false
+}
+
+// pump sends events as they come and as the peer's credit allows, until the link
+// is over. It holds none back: a reader that is slow reads on later, as long as
+// the log has its events.
+func (r *reader) pump() {
+	log := r.srv.hub.Events()
+	var grown <-chan struct{}
+	for {
+		if credit := r.link.Credit(); credit > 0 {
+			evs, next := log.Read(r.partition, r.next, min(credit, readAhead))
+			if len(evs) > 0 {
+				r.send(evs)
+				r.next, grown = next, nil
+				continue
+			}
+			if grown == nil { // look once more after listening
+				grown = log.Grown(r.partition)
+				continue
+			}
+			r.link.Drained()
+		}
+		select {
+		case <-grown:
+			grown = nil
+		case <-r.link.Wake():
+		case <-r.link.Done():
+			return
+		}
+	}
+}
+
+// send sends events in order. They are encoded one behind the other, so that a
+// batch takes little more than one piece of memory.
+func (r *reader) send(evs []events.Event) {
+	size := 0
+	for i := range evs {
+		size += evs[i].Message.Size() + eventOverhead
+	}
+	b := make([]byte, 0, size)
+	var annotations codec.Map
+	if r.metrics {
+		annotations = r.behind()
+	}
+	for i := range evs {
+		start := len(b)
+		if annotations != nil {
+			m := codec.Message{DeliveryAnnotations: annotations}
+			b = m.Append(b)
+		}
+		b = appendEvent(b, &evs[i])
+		if !r.link.Send(transport.Outgoing{Message: b[start:len(b):len(b)], Settled: true}) {
+			return
+		}
+	}
+}
+
+// behind is where the partition ends, which tells a reader how far behind it is.
+func (r *reader) behind() codec.Map {
+	b := r.srv.hub.Events().Bounds(r.partition)
+	return codec.Map{
+		{Key: codec.Symbol("last_enqueued_sequence_number"), Value: b.Last},
+		{Key: codec.Symbol("last_enqueued_offset"), Value: fmt.Sprint(b.LastOffset)},
+		{Key: codec.Symbol("last_enqueued_time_utc"), Value: b.LastEnqueued.Truncate(time.Millisecond)},
+		{Key: codec.Symbol("runtime_info_retrieval_time_utc"), Value: r.srv.hub.Clock().Now().Truncate(time.Millisecond)},
+	}
+}

@@ -1,0 +1,88 @@
+package transport
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/linarite/linarite/amqp/codec"
+	"github.com/linarite/linarite/internal/clock"
+)
+
+// The types of frames. OASIS: amqp-core-transport 2.3, amqp-core-security 5.3.1.
+const (
+	frameAMQP = 0
+	frameSASL = 1
+)
+
+// frameHeader is the fixed part of a frame, in bytes.
+const frameHeader = 8
+
+// frame is one that came. Its memory is its own.
+type frame struct {
+	channel uint16
+	body    any    // nil: the frame is empty
+	payload []byte // what follows the body
+}
+
+// next reads an AMQP frame; the read deadline is renewed.
+func (c *Conn) next() (frame, error) {
+	now := clock.Wall()
+	if now.Sub(c.readArmed) > min(time.Second, c.o.IdleTimeout/8) {
+		c.readArmed = now
+		deadline := now.Add(c.o.IdleTimeout)
+		if !c.isTrusted() {
+			deadline = earlier(deadline, c.start.Add(c.o.TrustTimeout))
+			c.readArmed = time.Time{} // until the peer is trusted
+		}
+		if err := c.net.SetReadDeadline(deadline); err != nil {
+			return frame{}, err
+		}
+	}
+	return c.read(frameAMQP, MaxFrame)
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+// read reads a frame of one type, of limit bytes at most.
+func (c *Conn) read(kind byte, limit int) (frame, error) {
+	var h [frameHeader]byte
+	if _, err := io.ReadFull(c.in, h[:]); err != nil {
+		return frame{}, err
+	}
+	size, offset := int(binary.BigEndian.Uint32(h[:])), 4*int(h[4])
+	if size < frameHeader || size > limit || offset < frameHeader || offset > size || h[5] != kind {
+		return frame{}, codec.Failure("amqp:connection:framing-error",
+			fmt.Sprintf("a frame of %d bytes, offset %d and type %d", size, offset, h[5]))
+	}
+	b := make([]byte, size-frameHeader)
+	if _, err := io.ReadFull(c.in, b); err != nil {
+		return frame{}, err
+	}
+	f := frame{channel: binary.BigEndian.Uint16(h[6:])}
+	b = b[offset-frameHeader:]
+	if len(b) == 0 {
+		return f, nil
+	}
+	var err error
+	f.body, f.payload, err = codec.Decode(b)
+	return f, err
+}
+
+// appendFrame encodes a frame.
+func appendFrame(b []byte, kind byte, channel uint16, body codec.Composite, payload []byte) []byte {
+	start := len(b)
+	b = append(b, 0, 0, 0, 0, 2, kind, byte(channel>>8), byte(channel))
+	if body != nil {
+		b = codec.Append(b, body)
+	}
+	b = append(b, payload...)
+	binary.BigEndian.PutUint32(b[start:], uint32(len(b)-start))
+	return b
+}

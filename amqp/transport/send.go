@@ -1,0 +1,177 @@
+package transport
+
+import (
+	"github.com/linarite/linarite/amqp/codec"
+)
+
+// Outgoing is a message to send.
+type Outgoing struct {
+	Message []byte // encoded; it is not copied, so it must not change
+	Tag     []byte // the delivery tag; nil: one is made
+	Settled bool   // it is not heard of again
+	Ref     any    // what Node.Settled is told
+}
+
+// outgoing is a message in a link's queue.
+type outgoing struct {
+	Outgoing
+	sent    int // bytes
+	started bool
+}
+
+// Send queues a message. It goes out as credit, the session's window and the
+// socket allow. It says whether the link is still there.
+func (l *Link) Send(o Outgoing) bool {
+	c := l.session.conn
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if l.gone {
+		return false
+	}
+	o.Settled = o.Settled || l.Settles
+	l.queue = append(l.queue, outgoing{Outgoing: o})
+	l.transmit()
+	return true
+}
+
+// Credit is how many more messages can be queued that go out without further
+// credit; 0 as long as something waits in the queue.
+func (l *Link) Credit() int {
+	c := l.session.conn
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if l.gone || len(l.queue) > 0 {
+		return 0
+	}
+	return int(l.credit)
+}
+
+// Queued is how many messages wait to be sent.
+func (l *Link) Queued() int {
+	c := l.session.conn
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(l.queue)
+}
+
+// Drained says that there is nothing to send. Where the peer asked to drain the
+// link, its credit is used up and it is told.
+func (l *Link) Drained() {
+	c := l.session.conn
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if l.gone || !l.drain || len(l.queue) > 0 {
+		return
+	}
+	l.count += l.credit
+	l.credit = 0
+	l.session.tellFlow(l)
+	l.drain = false
+}
+
+// grant takes the credit of a flow. The caller holds mu.
+//
+// OASIS: amqp-core-transport 2.6.7.
+func (l *Link) grant(f *codec.Flow) {
+	if !l.Sending || l.gone {
+		return
+	}
+	if f.LinkCredit.OK {
+		l.credit = f.DeliveryCount.Or(0) + f.LinkCredit.Value - l.count
+		if l.credit > f.LinkCredit.Value { // more is under way than the peer allows now
+			l.credit = 0
+		}
+	}
+	l.drain = f.Drain
+}
+
+// flowed tells the node of credit, and drains the link if that is for us to do.
+func (l *Link) flowed() {
+	if !l.Sending {
+		return
+	}
+	l.awaken()
+	if l.node.Flow != nil {
+		l.node.Flow()
+	}
+	if !l.node.Pumped {
+		l.Drained()
+	}
+}
+
+// transmit sends what the queue has, as far as it can, and says whether that has
+// emptied it. The caller holds mu.
+func (l *Link) transmit() (emptied bool) {
+	if len(l.queue) == 0 || l.stalled {
+		return false
+	}
+	for len(l.queue) > 0 {
+		o := &l.queue[0]
+		if !o.started && l.credit == 0 {
+			return false
+		}
+		if !l.carry(o) {
+			return false
+		}
+		l.queue[0] = outgoing{}
+		l.queue = l.queue[1:]
+	}
+	l.queue = nil
+	l.awaken()
+	return true
+}
+
+// tellEmptied tells the nodes of links that their queues are empty. The caller
+// does not hold mu.
+func tellEmptied(links []*Link) {
+	for _, l := range links {
+		if l.node.Flow != nil {
+			l.node.Flow()
+		}
+	}
+}
+
+// carry sends one message, or as much of it as it can, and says whether that was
+// all. The caller holds mu.
+func (l *Link) carry(o *outgoing) bool {
+	s := l.session
+	c := s.conn
+	for first := !o.started; first || o.sent < len(o.Message); first = false {
+		if s.window == 0 {
+			return false // until a flow
+		}
+		if len(c.out) > softOut {
+			l.stalled = true
+			c.stalled = append(c.stalled, l)
+			return false // until resume
+		}
+		part := o.Message[o.sent:min(len(o.Message), o.sent+c.peerMax-frameHeader-transferHeader-maxTag)]
+		t := codec.Transfer{Handle: l.handle, More: o.sent+len(part) < len(o.Message)}
+		if first {
+			l.begin(o, &t)
+		}
+		o.sent += len(part)
+		s.window--
+		s.nextOutgoing++
+		c.enqueue(s.channel, &t, part)
+	}
+	return true
+}
+
+// begin makes t the first transfer of a delivery. The caller holds mu.
+func (l *Link) begin(o *outgoing, t *codec.Transfer) {
+	s := l.session
+	id := s.nextDelivery
+	s.nextDelivery++
+	o.started = true
+	l.credit--
+	l.count++
+	if o.Tag == nil {
+		o.Tag = []byte{byte(id >> 24), byte(id >> 16), byte(id >> 8), byte(id)}
+	}
+	t.DeliveryID, t.DeliveryTag = codec.Some(id), o.Tag
+	t.MessageFormat, t.Settled = codec.Some(uint32(0)), codec.Some(o.Settled)
+	if !o.Settled {
+		s.unsettled[id] = pending{l, o.Ref}
+	}
+}

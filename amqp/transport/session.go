@@ -1,0 +1,219 @@
+package transport
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/linarite/linarite/amqp/codec"
+)
+
+// Session is one channel of a connection. Conn.mu guards it.
+type Session struct {
+	conn    *Conn
+	channel uint16
+
+	links     map[uint32]*Link // by handle, detached ones until the peer agrees
+	handleMax uint32
+	ended     bool // we ended it, and wait for the peer's end
+
+	nextIncoming uint32 // the transfer id that the peer sends next
+	taken        uint32 // transfers since the window was last renewed
+	nextOutgoing uint32 // the transfer id that we send next
+	window       uint32 // transfers that the peer takes
+	nextDelivery uint32
+	unsettled    map[uint32]pending
+}
+
+// pending is a delivery that the peer has to settle.
+type pending struct {
+	link *Link
+	ref  any
+}
+
+// begin begins a session. An error ends the connection.
+func (c *Conn) begin(channel uint16, s *Session, b *codec.Begin) *codec.Error {
+	if channel >= maxSessions {
+		return codec.Failure("amqp:connection:framing-error", fmt.Sprintf("channel %d is above %d", channel, maxSessions-1))
+	}
+	if s != nil {
+		return codec.Failure("amqp:not-allowed", fmt.Sprintf("channel %d has a session already", channel))
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.trusted && len(c.sessions) >= maxStrangers {
+		return codec.Failure("amqp:resource-limit-exceeded", "too many sessions without credentials")
+	}
+	c.sessions[channel] = &Session{
+		conn: c, channel: channel, links: map[uint32]*Link{}, handleMax: min(b.HandleMax, maxHandle),
+		nextIncoming: b.NextOutgoingID, window: b.IncomingWindow, nextOutgoing: 1, unsettled: map[uint32]pending{},
+	}
+	c.enqueue(channel, &codec.Begin{
+		RemoteChannel: codec.Some(channel), NextOutgoingID: 1, IncomingWindow: sessionWindow,
+		OutgoingWindow: sessionWindow, HandleMax: maxHandle,
+	}, nil)
+	return nil
+}
+
+// end ends the session because of an error.
+func (s *Session) end(failure *codec.Error) {
+	c := s.conn
+	c.mu.Lock()
+	if s.ended {
+		c.mu.Unlock()
+		return
+	}
+	s.ended = true
+	orphans := s.clear()
+	c.enqueue(s.channel, &codec.End{Error: failure}, nil)
+	c.mu.Unlock()
+	for _, l := range orphans {
+		l.orphaned()
+	}
+}
+
+// endByPeer takes the peer's end, which may be the answer to ours.
+func (s *Session) endByPeer() {
+	c := s.conn
+	c.mu.Lock()
+	delete(c.sessions, s.channel)
+	orphans := s.clear()
+	if !s.ended {
+		c.enqueue(s.channel, &codec.End{}, nil)
+	}
+	s.ended = true
+	c.mu.Unlock()
+	for _, l := range orphans {
+		l.orphaned()
+	}
+}
+
+// clear takes all links off the session and returns those that were attached.
+// The caller holds mu.
+func (s *Session) clear() []*Link {
+	var attached []*Link
+	for _, l := range s.links {
+		if l.leave() {
+			attached = append(attached, l)
+		}
+	}
+	s.conn.links -= len(s.links)
+	s.links = map[uint32]*Link{}
+	s.unsettled = nil
+	return attached
+}
+
+// flow takes the state of the session and perhaps of a link. An error ends the
+// session.
+func (s *Session) flow(f *codec.Flow) *codec.Error {
+	c := s.conn
+	c.mu.Lock()
+	if s.ended {
+		c.mu.Unlock()
+		return nil
+	}
+	s.window = f.NextIncomingID.Or(1) + f.IncomingWindow - s.nextOutgoing
+	if s.window > f.IncomingWindow { // the peer has more than it allows
+		s.window = 0
+	}
+	var l *Link
+	if f.Handle.OK {
+		if l = s.links[f.Handle.Value]; l == nil {
+			c.mu.Unlock()
+			return codec.Failure("amqp:session:unattached-handle", fmt.Sprintf("flow for handle %d", f.Handle.Value))
+		}
+		l.grant(f)
+	}
+	var emptied []*Link
+	for _, other := range s.links {
+		if other.transmit() {
+			emptied = append(emptied, other)
+		}
+	}
+	c.mu.Unlock()
+	tellEmptied(emptied)
+	if l != nil {
+		l.flowed()
+	}
+	if f.Echo {
+		c.mu.Lock()
+		s.tellFlow(l)
+		c.mu.Unlock()
+	}
+	return nil
+}
+
+// tellFlow tells the peer the state of the session and of a link, if that is not
+// nil. The caller holds mu.
+func (s *Session) tellFlow(l *Link) {
+	f := &codec.Flow{
+		NextIncomingID: codec.Some(s.nextIncoming), IncomingWindow: sessionWindow,
+		NextOutgoingID: s.nextOutgoing, OutgoingWindow: sessionWindow,
+	}
+	s.taken = 0
+	if l != nil && !l.gone {
+		f.Handle = codec.Some(l.handle)
+		f.DeliveryCount, f.LinkCredit = codec.Some(l.count), codec.Some(l.credit)
+		if l.Sending {
+			f.Available, f.Drain = codec.Some(uint32(len(l.queue))), l.drain
+		}
+	}
+	s.conn.enqueue(s.channel, f, nil)
+}
+
+// disposition takes what the peer did with deliveries of ours. What it says of
+// its own is not needed: we settle those first.
+func (s *Session) disposition(d *codec.Disposition) {
+	if d.Role != codec.RoleReceiver {
+		return
+	}
+	c := s.conn
+	c.mu.Lock()
+	last := d.Last.Or(d.First)
+	var done []pending
+	if terminal(d) {
+		done = s.settle(d.First, last)
+	}
+	if len(done) > 0 && !d.Settled { // the peer waits for us to settle
+		c.enqueue(s.channel, &codec.Disposition{
+			Role: codec.RoleSender, First: d.First, Last: d.Last, Settled: true, State: d.State,
+		}, nil)
+	}
+	c.mu.Unlock()
+	for _, p := range done {
+		if p.link.node.Settled != nil {
+			p.link.node.Settled(p.ref, d.State)
+		}
+	}
+}
+
+// terminal says whether a disposition ends deliveries: not one that only tells
+// how much has arrived.
+func terminal(d *codec.Disposition) bool {
+	_, partial := d.State.(*codec.Received)
+	return d.Settled || d.State != nil && !partial
+}
+
+// settle takes the deliveries from first to last, as ids count, in their order.
+// The caller holds mu.
+func (s *Session) settle(first, last uint32) []pending {
+	var ids []uint32
+	if first == last {
+		ids = []uint32{first}
+	} else {
+		for id := range s.unsettled {
+			if id-first <= last-first {
+				ids = append(ids, id)
+			}
+		}
+		slices.SortFunc(ids, func(a, b uint32) int { return cmp.Compare(a-first, b-first) })
+	}
+	var done []pending
+	for _, id := range ids {
+		if p, ok := s.unsettled[id]; ok {
+			delete(s.unsettled, id)
+			done = append(done, p)
+		}
+	}
+	return done
+}

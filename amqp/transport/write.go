@@ -1,0 +1,168 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"time"
+
+	"github.com/linarite/linarite/amqp/codec"
+	"github.com/linarite/linarite/internal/clock"
+)
+
+// keptBuffer is how large a buffer an idle connection may keep, in bytes.
+const keptBuffer = 4 << 10
+
+// errUnread is what ends a connection whose peer does not read.
+var errUnread = errors.New("the peer does not read what is sent to it")
+
+// goodbye is how long a connection that is over may take to take what was
+// written last.
+const goodbye = time.Second
+
+// put queues a frame.
+func (c *Conn) put(channel uint16, body codec.Composite, payload []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.enqueue(channel, body, payload)
+}
+
+// enqueue queues a frame. The caller holds mu. It does not wait: a peer that
+// lets too much pile up is cut off.
+func (c *Conn) enqueue(channel uint16, body codec.Composite, payload []byte) {
+	if c.broken {
+		return
+	}
+	if len(c.out) > hardOut {
+		if c.reason == nil {
+			c.reason = errUnread
+		}
+		c.abort()
+		return
+	}
+	c.out = appendFrame(c.out, frameAMQP, channel, body, payload)
+	select {
+	case c.kick <- struct{}{}:
+	default: // it has been told
+	}
+}
+
+// awaitRoom keeps the reader from taking more of a peer that does not read what
+// it is answered.
+func (c *Conn) awaitRoom() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for len(c.out) > 2*softOut && !c.over {
+		if c.reason != nil {
+			return c.reason
+		}
+		c.room.Wait()
+	}
+	return nil
+}
+
+// write is the writer: it sends what has gathered, and heartbeats.
+func (c *Conn) write() {
+	beat, cancel := c.heartbeat()
+	defer func() { cancel() }()
+	for {
+		select {
+		case <-c.kick:
+			if !c.flush(c.o.WriteTimeout) {
+				return
+			}
+		case <-beat.Done():
+			c.beat()
+			cancel()
+			beat, cancel = c.heartbeat()
+		case <-c.dead:
+			c.flush(goodbye)
+			return
+		}
+	}
+}
+
+// heartbeat ends when the next one may be due, which is never when the peer did
+// not ask for any.
+func (c *Conn) heartbeat() (context.Context, context.CancelFunc) {
+	if c.peerIdle <= 0 {
+		return context.WithCancel(context.Background())
+	}
+	return context.WithTimeout(context.Background(), max(c.peerIdle/2, minHeartbeat))
+}
+
+// beat sends an empty frame, unless something else was sent.
+func (c *Conn) beat() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.written {
+		c.enqueue(0, nil, nil)
+	}
+	c.written = false
+}
+
+// flush sends what has gathered and says whether the connection still works.
+func (c *Conn) flush(patience time.Duration) bool {
+	c.mu.Lock()
+	b := c.out
+	c.out, c.spare = c.spare, nil
+	c.mu.Unlock()
+	if len(b) == 0 {
+		return true
+	}
+	_ = c.net.SetWriteDeadline(clock.Wall().Add(patience)) // fails on a closed connection, as the write then does
+	_, err := c.net.Write(b)
+	emptied, ok := c.wrote(b, err)
+	tellEmptied(emptied)
+	return ok
+}
+
+// wrote goes on after a write, which ended with err, of the buffer b. It returns
+// the links whose queues that has emptied, and whether the connection still
+// works.
+func (c *Conn) wrote(b []byte, err error) (emptied []*Link, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case cap(b) <= keptBuffer || len(c.out) > 0:
+		c.spare = b[:0]
+	case cap(c.out) > keptBuffer:
+		c.out = nil
+	}
+	c.written = true
+	if err != nil {
+		c.breakOff(err)
+		return nil, false
+	}
+	emptied = c.resume()
+	c.room.Broadcast()
+	return emptied, true
+}
+
+// breakOff ends a connection that cannot be written to. The caller holds mu.
+func (c *Conn) breakOff(err error) {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		err = errUnread
+	}
+	if c.reason == nil && !errors.Is(err, net.ErrClosed) {
+		c.reason = err
+	}
+	c.abort()
+	c.broken, c.out = true, nil
+	c.room.Broadcast()
+}
+
+// resume lets the links go on that had to stop because too much was queued, and
+// returns those whose queues that has emptied. The caller holds mu.
+func (c *Conn) resume() (emptied []*Link) {
+	stalled := c.stalled
+	c.stalled = nil
+	for _, l := range stalled {
+		l.stalled = false
+		if l.transmit() {
+			emptied = append(emptied, l)
+		}
+	}
+	return emptied
+}
