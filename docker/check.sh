@@ -26,7 +26,7 @@ config() {
 	same "$2: user" '"65532:65532"' "$(jq -c .config.User "$1")"
 	same "$2: health check" '["CMD","/linarite","health"]' "$(jq -c .config.Healthcheck.Test "$1")"
 	same "$2: volume" '["/data"]' "$(jq -c '.config.Volumes | keys' "$1")"
-	same "$2: ports" '["443/tcp","8080/tcp","8883/tcp"]' "$(jq -c '.config.ExposedPorts | keys' "$1")"
+	same "$2: ports" '["443/tcp","5671/tcp","8080/tcp","8883/tcp"]' "$(jq -c '.config.ExposedPorts | keys' "$1")"
 }
 
 archives() {

@@ -18,7 +18,7 @@ cleanup() {
 }
 trap cleanup EXIT
 
-"$linarite" serve --hostname $address --mqtt $address:8883 --https $address:443 --control $address:8080 \
+"$linarite" serve --hostname $address --mqtt $address:8883 --https $address:443 --amqps $address:5671 --control $address:8080 \
 	--data "$work/data" 2>"$work/hub.log" &
 hub=$!
 export LINARITE_CONTROL=$address:8080

@@ -51,7 +51,7 @@ func Start(t testing.TB) *Hub {
 // StartWith runs a hub that is set up in another way.
 func StartWith(t testing.TB, o Options) *Hub {
 	t.Helper()
-	for _, addr := range []*string{&o.MQTT, &o.HTTPS, &o.Control} {
+	for _, addr := range []*string{&o.MQTT, &o.HTTPS, &o.AMQPS, &o.Control} {
 		if *addr == "" {
 			*addr = "127.0.0.1:0"
 		}
@@ -69,6 +69,9 @@ func (h *Hub) Hub() *hub.Hub { return h.server.Hub() }
 
 // Clock is the hub's time.
 func (h *Hub) Clock() *Clock { return h.Hub().Clock() }
+
+// AMQPSAddr is the host:port for AMQP over TLS.
+func (h *Hub) AMQPSAddr() string { return h.server.AMQPSAddr() }
 
 // MQTTAddr is the host:port for MQTT over TLS.
 func (h *Hub) MQTTAddr() string { return h.server.MQTTAddr() }

@@ -16,6 +16,8 @@
 //	hostnames: [127.0.0.1, hub.plant.test]
 //	mqtt: 127.0.0.1:8883
 //	https: 127.0.0.1:8443
+//	amqps: 127.0.0.1:5671
+//	amqp: 127.0.0.1:5672
 //	control: 127.0.0.1:8080
 //	controlHosts: [hub]
 //	data: /var/lib/linarite
@@ -24,6 +26,7 @@
 //	sasGrace: 5m
 //	autoCreate: false
 //	partitions: 2
+//	consumerGroups: [dashboard]
 //	logLevel: debug
 //	logFormat: json
 //

@@ -20,6 +20,8 @@ type Settings struct {
 	Hostnames    []string       `yaml:"hostnames" flag:"hostname" is:"host"`
 	MQTT         string         `yaml:"mqtt" flag:"mqtt" is:"address"`
 	HTTPS        string         `yaml:"https" flag:"https" is:"address"`
+	AMQPS        string         `yaml:"amqps" flag:"amqps" is:"address"`
+	AMQP         string         `yaml:"amqp" flag:"amqp" is:"address"`
 	Control      string         `yaml:"control" flag:"control" is:"address"`
 	ControlHosts []string       `yaml:"controlHosts" flag:"control-host" is:"host"`
 	Data         string         `yaml:"data" flag:"data" is:"text"`
@@ -31,8 +33,9 @@ type Settings struct {
 	LogLevel     string         `yaml:"logLevel" flag:"log-level" is:"log level"`
 	LogFormat    string         `yaml:"logFormat" flag:"log-format" is:"log format"`
 
-	Retention     time.Duration `yaml:"retention" is:"retention"`
-	CloudToDevice CloudToDevice `yaml:"cloudToDevice"`
+	Retention      time.Duration `yaml:"retention" is:"retention"`
+	ConsumerGroups []string      `yaml:"consumerGroups" is:"text"` // of the event endpoint, besides $Default
+	CloudToDevice  CloudToDevice `yaml:"cloudToDevice"`
 }
 
 // CloudToDevice is how messages to devices are queued.

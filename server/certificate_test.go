@@ -140,7 +140,7 @@ func TestACertificateOfYourOwn(t *testing.T) {
 func TestACertificateOfYourOwnWithoutItsIssuer(t *testing.T) {
 	t.Parallel()
 	o, _ := issued(t, false, "127.0.0.1")
-	o.MQTT, o.HTTPS, o.Control = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
+	o.MQTT, o.HTTPS, o.AMQPS, o.Control = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
 	s, err := server.Start(o)
 	require.NoError(t, err)
 	assert.Empty(t, s.CA())
@@ -159,7 +159,7 @@ func TestCertificatesThatCannotBeUsed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, err := server.Start(server.Options{
-				MQTT: "127.0.0.1:0", HTTPS: "127.0.0.1:0", Control: "127.0.0.1:0", TLSCert: c.cert, TLSKey: c.key,
+				MQTT: "127.0.0.1:0", HTTPS: "127.0.0.1:0", AMQPS: "127.0.0.1:0", Control: "127.0.0.1:0", TLSCert: c.cert, TLSKey: c.key,
 			})
 			assert.ErrorContains(t, err, c.because)
 		})
@@ -171,7 +171,7 @@ func TestADataFolderThatCannotBeUsed(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
 	_, err := server.Start(server.Options{
-		MQTT: "127.0.0.1:0", HTTPS: "127.0.0.1:0", Control: "127.0.0.1:0", DataDir: file,
+		MQTT: "127.0.0.1:0", HTTPS: "127.0.0.1:0", AMQPS: "127.0.0.1:0", Control: "127.0.0.1:0", DataDir: file,
 	})
 	assert.ErrorContains(t, err, "certificate authority: ")
 }

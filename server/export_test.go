@@ -15,7 +15,7 @@ func Bind(o Options, listen func(network, address string) (net.Listener, error))
 		return nil, err
 	}
 	defer d.close()
-	return []string{d.mqtt.Addr().String(), d.https.Addr().String(), d.control.Addr().String()}, nil
+	return []string{d.mqtt.Addr().String(), d.https.Addr().String(), d.amqps.Addr().String(), d.control.Addr().String()}, nil
 }
 
 // Names are the names that o gives a hub.

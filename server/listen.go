@@ -14,7 +14,8 @@ import (
 
 // doors are the sockets of a server.
 type doors struct {
-	mqtt, https, control net.Listener
+	mqtt, https, amqps, control net.Listener
+	amqp                        net.Listener // nil: not asked for
 }
 
 // bind opens all sockets or none. listen is net.Listen, but for tests.
@@ -46,12 +47,20 @@ func bind(o Options, listen func(network, address string) (net.Listener, error))
 		}
 		warnFallback(o.Log)
 	}
+	if d.amqps, err = open("amqps", o.AMQPS, DefaultAMQPS); err != nil {
+		return d, err
+	}
+	if o.AMQP != "" {
+		if d.amqp, err = open("amqp", o.AMQP, ""); err != nil {
+			return d, err
+		}
+	}
 	d.control, err = open("control", o.Control, DefaultControl)
 	return d, err
 }
 
 func (d doors) close() {
-	for _, ln := range []net.Listener{d.mqtt, d.https, d.control} {
+	for _, ln := range []net.Listener{d.mqtt, d.https, d.amqps, d.amqp, d.control} {
 		if ln != nil {
 			_ = ln.Close()
 		}

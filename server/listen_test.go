@@ -48,7 +48,7 @@ func TestTheDefaultPorts(t *testing.T) {
 	t.Parallel()
 	addrs, err := server.Bind(server.Options{}, newMachine(nil).listen)
 	require.NoError(t, err)
-	assert.Equal(t, []string{"127.0.0.1:8883", "127.0.0.1:443", "127.0.0.1:8080"}, addrs)
+	assert.Equal(t, []string{"127.0.0.1:8883", "127.0.0.1:443", "127.0.0.1:5671", "127.0.0.1:8080"}, addrs)
 }
 
 func TestPortsThatCannotBeHad(t *testing.T) {
@@ -129,10 +129,10 @@ func TestAStartThatFailsLeavesNothing(t *testing.T) {
 
 	_, port, err := net.SplitHostPort(taken.Addr().String())
 	require.NoError(t, err)
-	_, err = server.Start(server.Options{MQTT: addr, HTTPS: "127.0.0.1:0", Control: taken.Addr().String()})
+	_, err = server.Start(server.Options{MQTT: addr, HTTPS: "127.0.0.1:0", AMQPS: "127.0.0.1:0", Control: taken.Addr().String()})
 	assert.ErrorContains(t, err, "control: port "+port+" on 127.0.0.1 is in use")
 	_, err = server.Start(server.Options{
-		MQTT: addr, HTTPS: "127.0.0.1:0", Control: "127.0.0.1:0", TLSCert: "nowhere.pem", TLSKey: "nowhere.pem",
+		MQTT: addr, HTTPS: "127.0.0.1:0", AMQPS: "127.0.0.1:0", Control: "127.0.0.1:0", TLSCert: "nowhere.pem", TLSKey: "nowhere.pem",
 	})
 	assert.ErrorContains(t, err, "nowhere.pem")
 

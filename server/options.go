@@ -26,6 +26,7 @@ import (
 const (
 	DefaultMQTT    = "127.0.0.1:8883"
 	DefaultHTTPS   = "127.0.0.1:443"
+	DefaultAMQPS   = "127.0.0.1:5671"
 	DefaultControl = "127.0.0.1:8080"
 
 	// FallbackHTTPS takes the place of DefaultHTTPS, but not of an address that
@@ -48,6 +49,8 @@ type Options struct {
 
 	MQTT    string // host:port for MQTT over TLS; default DefaultMQTT
 	HTTPS   string // host:port for REST and WebSocket; default DefaultHTTPS, or FallbackHTTPS
+	AMQPS   string // host:port for AMQP over TLS; default DefaultAMQPS
+	AMQP    string // host:port for AMQP without TLS, for UseDevelopmentEmulator=true; default: none
 	Control string // host:port of the control API, plain HTTP; default DefaultControl
 
 	ControlHosts []string // further names the control API answers to
@@ -59,6 +62,9 @@ type Options struct {
 	AutoCreate bool          // register unknown devices that sign with the well-known key
 	Policies   []auth.Policy // default auth.BuiltinPolicies
 	Partitions int           // of the built-in endpoint; default events.DefaultPartitions
+
+	// ConsumerGroups of the built-in endpoint; $Default is always one.
+	ConsumerGroups []string
 
 	EventLog events.Options // its Partitions are those above, where they are set
 	C2D      c2d.Options
@@ -72,7 +78,7 @@ type Options struct {
 // Check says what is wrong with the options, without opening anything.
 func (o Options) Check() error {
 	for _, a := range []struct{ flag, addr string }{
-		{"mqtt", o.MQTT}, {"https", o.HTTPS}, {"control", o.Control},
+		{"mqtt", o.MQTT}, {"https", o.HTTPS}, {"amqps", o.AMQPS}, {"amqp", o.AMQP}, {"control", o.Control},
 	} {
 		if err := checkAddress(a.addr); err != nil {
 			return fmt.Errorf("%s %q: %w", a.flag, a.addr, err)
@@ -122,7 +128,7 @@ func (o Options) names() []string {
 	if machine, err := os.Hostname(); err == nil && checkHost(machine) == nil {
 		all = append(all, machine)
 	}
-	for _, addr := range []string{o.MQTT, o.HTTPS} {
+	for _, addr := range []string{o.MQTT, o.HTTPS, o.AMQPS} {
 		host, _, _ := net.SplitHostPort(addr)
 		if ip, err := netip.ParseAddr(host); err == nil && !ip.IsUnspecified() && ip.Zone() == "" {
 			all = append(all, host)

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/linarite/linarite/amqp"
 	"github.com/linarite/linarite/control"
 	"github.com/linarite/linarite/hub"
 	"github.com/linarite/linarite/mqtt"
@@ -32,6 +33,7 @@ type Server struct {
 	identity identity
 	doors    doors
 	mqtt     *mqtt.Server
+	amqp     *amqp.Server
 	https    *web
 	control  *web
 
@@ -76,9 +78,15 @@ func assemble(o Options, d doors) (*Server, error) {
 		h.Close()
 		return nil, err
 	}
-	s := &Server{hub: h, identity: identity, doors: d, mqtt: devices}
+	links, err := amqp.New(amqp.Options{Hub: h, Log: o.Log, ConsumerGroups: o.ConsumerGroups})
+	if err != nil {
+		_ = devices.Close()
+		h.Close()
+		return nil, err
+	}
+	s := &Server{hub: h, identity: identity, doors: d, mqtt: devices, amqp: links}
 	s.aborted, s.abort = context.WithCancel(context.Background())
-	s.https = newWeb(front{rest: rest.Handler(h, o.Log), mqtt: devices.WebSocket()}, o.Log)
+	s.https = newWeb(front{rest: rest.Handler(h, o.Log), mqtt: devices.WebSocket(), amqp: links.WebSocket()}, o.Log)
 	s.control = newWeb(control.Handler(control.Options{
 		Hub: h, CA: identity.ca, Hosts: o.ControlHosts, Health: s.health, Version: o.Version, Log: o.Log,
 	}), o.Log)
@@ -88,6 +96,10 @@ func assemble(o Options, d doors) (*Server, error) {
 // serve lets the clients in. WebSocket needs HTTP/1.1, and so do the SDKs.
 func (s *Server) serve() {
 	s.mqtt.Serve(s.doors.mqtt, s.identity.tls())
+	s.amqp.Serve(s.doors.amqps, s.identity.tls())
+	if s.doors.amqp != nil {
+		s.amqp.Serve(s.doors.amqp, nil)
+	}
 	s.https.serve(tls.NewListener(s.doors.https, s.identity.tls("http/1.1")))
 	s.control.serve(s.doors.control)
 }
@@ -121,6 +133,10 @@ func (s *Server) stop(ctx context.Context) error {
 	defer context.AfterFunc(s.aborted, cancel)()
 	s.stopping.Store(true)
 	_ = s.doors.mqtt.Close()
+	_ = s.doors.amqps.Close()
+	if s.doors.amqp != nil {
+		_ = s.doors.amqp.Close()
+	}
 	s.control.cancel() // those who wait for events
 	err := s.https.drain(ctx)
 	if e := s.control.drain(ctx); err == nil {
@@ -129,6 +145,7 @@ func (s *Server) stop(ctx context.Context) error {
 	// Its devices' wills still go to the hub. That ends the requests that wait for
 	// a device, which are to be told so.
 	_ = s.mqtt.Close()
+	_ = s.amqp.Close()
 	s.hub.Close()
 	told, cancelTold := context.WithTimeout(context.Background(), goodbye)
 	defer cancelTold()
@@ -154,6 +171,18 @@ func (s *Server) MQTTAddr() string { return reachable(s.doors.mqtt) }
 
 // HTTPSAddr is the host:port at which REST and WebSocket are reached.
 func (s *Server) HTTPSAddr() string { return reachable(s.doors.https) }
+
+// AMQPSAddr is the host:port at which AMQP over TLS is reached.
+func (s *Server) AMQPSAddr() string { return reachable(s.doors.amqps) }
+
+// AMQPAddr is the host:port at which AMQP without TLS is reached; empty when it
+// was not asked for.
+func (s *Server) AMQPAddr() string {
+	if s.doors.amqp == nil {
+		return ""
+	}
+	return reachable(s.doors.amqp)
+}
 
 // ControlAddr is the host:port at which the control API is reached.
 func (s *Server) ControlAddr() string { return reachable(s.doors.control) }

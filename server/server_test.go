@@ -39,7 +39,7 @@ type site struct {
 
 func open(t *testing.T, o server.Options) *site {
 	t.Helper()
-	o.MQTT, o.HTTPS, o.Control = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
+	o.MQTT, o.HTTPS, o.AMQPS, o.Control = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
 	s, err := server.Start(o)
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, s.Close()) })
@@ -184,7 +184,7 @@ func TestShutdownLetsRequestsFinish(t *testing.T) {
 	require.NoError(t, <-called)
 	require.NoError(t, <-down)
 	assert.Len(t, v.closed, 1, "and then it is not")
-	for _, addr := range []string{s.MQTTAddr(), s.HTTPSAddr(), s.ControlAddr()} {
+	for _, addr := range []string{s.MQTTAddr(), s.HTTPSAddr(), s.AMQPSAddr(), s.ControlAddr()} {
 		_, err := net.Dial("tcp", addr)
 		assert.Error(t, err)
 	}
@@ -220,7 +220,7 @@ func TestCloseHurriesAShutdown(t *testing.T) {
 func TestShutdownDoesNotWaitForThoseWhoSayNothing(t *testing.T) {
 	t.Parallel()
 	s := open(t, server.Options{})
-	for _, addr := range []string{s.MQTTAddr(), s.HTTPSAddr(), s.ControlAddr()} {
+	for _, addr := range []string{s.MQTTAddr(), s.HTTPSAddr(), s.AMQPSAddr(), s.ControlAddr()} {
 		c, err := net.Dial("tcp", addr)
 		require.NoError(t, err)
 		defer c.Close()

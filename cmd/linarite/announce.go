@@ -17,6 +17,7 @@ import (
 type arrival struct {
 	name                 string
 	mqtt, https, control string
+	amqps, amqp          string // amqp is empty where it was not asked for
 	service, events      string
 	device               string // a device's connection string, where any id will do
 	ca                   string // the file with the CA, where it is ours
@@ -31,6 +32,7 @@ func (p *program) announce(s *settings, log zerolog.Logger, up *server.Server) e
 	}
 	a := arrival{
 		name: up.Hub().Name(), mqtt: up.MQTTAddr(), https: up.HTTPSAddr(), control: up.ControlURL(),
+		amqps: up.AMQPSAddr(), amqp: up.AMQPAddr(),
 		service: owner, events: up.Hub().EventsConnectionString(), ca: up.CAPath(),
 	}
 	if s.autoCreate {
@@ -55,8 +57,11 @@ func anyDevice(h *hub.Hub) string {
 
 // log writes lines for programs. Their keys are the published ones.
 func (a *arrival) log(log zerolog.Logger) {
-	log.Info().Str("version", buildVersion()).Str("mqtt", a.mqtt).Str("https", a.https).
-		Str("control", a.control).Msg("hub " + a.name + " is up")
+	ready := log.Info().Str("version", buildVersion()).Str("mqtt", a.mqtt).Str("https", a.https).Str("amqps", a.amqps)
+	if a.amqp != "" {
+		ready = ready.Str("amqp", a.amqp)
+	}
+	ready.Str("control", a.control).Msg("hub " + a.name + " is up")
 	log.Info().Str("service", a.service).Msg("connection string of back ends")
 	log.Info().Str("events", a.events).Msg("connection string of event readers")
 	device := log.Info()
@@ -79,7 +84,8 @@ func (a *arrival) print(w io.Writer) {
 	fmt.Fprintf(w, "Linarite %s: hub %q is up\n\n", buildVersion(), a.name)
 	rows := [][]string{
 		{"  MQTT", a.mqtt},
-		{"  HTTPS", a.https + "   service REST API, MQTT over WebSocket"},
+		{"  HTTPS", a.https + "   service REST API, MQTT and AMQP over WebSocket"},
+		{"  AMQP", strings.TrimSuffix(a.amqps+", without TLS "+a.amqp, ", without TLS ")},
 		{"  control API", a.control},
 		{""},
 		{"  back ends", a.service},

@@ -91,7 +91,7 @@ func TestCommandLinesThatAreRefused(t *testing.T) {
 
 		"a bad number in the environment":   {args: "", environ: []string{"LINARITE_PARTITIONS=x"}, because: "LINARITE_PARTITIONS=x in the environment"},
 		"a bad address in the environment":  {args: "", environ: []string{"LINARITE_MQTT=8883"}, because: `mqtt "8883"`},
-		"a misspelled variable":             {args: "", environ: []string{"LINARITE_HOSTNAMES=x"}, because: "LINARITE_HOSTNAMES in the environment is not a setting: there are LINARITE_AUTO_CREATE"},
+		"a misspelled variable":             {args: "", environ: []string{"LINARITE_HOSTNAMES=x"}, because: "LINARITE_HOSTNAMES in the environment is not a setting: there are LINARITE_AMQP"},
 		"a misspelled variable for a verb":  {args: "health", environ: []string{"LINARITE_CONTROLS=x"}, because: "LINARITE_CONTROLS"},
 		"a variable of a flag that is none": {args: "sas", environ: []string{"LINARITE_TTL=1h"}, because: "LINARITE_TTL"},
 	} {
@@ -269,7 +269,7 @@ func TestTheCA(t *testing.T) {
 func TestPortsInUse(t *testing.T) {
 	t.Parallel()
 	h := hubtest.Start(t)
-	r := do(t, nil, "--mqtt", "127.0.0.1:0", "--https", "127.0.0.1:0", "--control", controlOf(h), "--data", t.TempDir())
+	r := do(t, nil, "--mqtt", "127.0.0.1:0", "--https", "127.0.0.1:0", "--amqps", "127.0.0.1:0", "--control", controlOf(h), "--data", t.TempDir())
 	assert.Equal(t, exitFailed, r.code)
 	_, port, _ := strings.Cut(controlOf(h), ":")
 	assert.Contains(t, r.errors, "control: port "+port+" on 127.0.0.1 is in use")

@@ -31,6 +31,8 @@ type settings struct {
 	hostnames    []string
 	mqtt         string
 	https        string
+	amqps        string
+	amqp         string
 	control      string
 	controlHosts []string
 	data         string
@@ -52,6 +54,8 @@ func (s *settings) flags() *pflag.FlagSet {
 		"the hub's `name` to its clients, may be repeated; the first is in the connection strings, all are on the certificate; localhost, 127.0.0.1, ::1 and the machine's name always work")
 	f.StringVar(&s.mqtt, "mqtt", server.DefaultMQTT, "`address` for MQTT over TLS")
 	f.StringVar(&s.https, "https", server.DefaultHTTPS, "`address` for the REST API and MQTT over WebSocket")
+	f.StringVar(&s.amqps, "amqps", server.DefaultAMQPS, "`address` for AMQP 1.0 over TLS: back ends, event readers, devices")
+	f.StringVar(&s.amqp, "amqp", "", "`address` for the same without TLS, for UseDevelopmentEmulator=true clients (default none)")
 	f.StringVar(&s.control, "control", server.DefaultControl, "`address` of the control API (plain HTTP)")
 	f.StringSliceVar(&s.controlHosts, "control-host", nil,
 		"further `name` the control API answers to, may be repeated")
@@ -71,7 +75,7 @@ func (s *settings) flags() *pflag.FlagSet {
 // by the user. Errors are the user's.
 func (s *settings) options(given func(flag string) bool, log zerolog.Logger) (server.Options, error) {
 	o := server.Options{
-		Name: s.name, Hostnames: s.hostnames, MQTT: s.mqtt, HTTPS: s.https, Control: s.control,
+		Name: s.name, Hostnames: s.hostnames, MQTT: s.mqtt, HTTPS: s.https, AMQPS: s.amqps, AMQP: s.amqp, Control: s.control,
 		ControlHosts: s.controlHosts, DataDir: s.data, TLSCert: s.tlsCert, TLSKey: s.tlsKey,
 		SASGrace: s.sasGrace, AutoCreate: s.autoCreate, Partitions: s.partitions,
 		Version: buildVersion(), Log: log,
@@ -79,7 +83,7 @@ func (s *settings) options(given func(flag string) bool, log zerolog.Logger) (se
 	if !given("https") {
 		o.HTTPS = "" // a default gives way where port 443 may not be had
 	}
-	for flag, value := range map[string]string{"mqtt": s.mqtt, "https": s.https, "control": s.control} {
+	for flag, value := range map[string]string{"mqtt": s.mqtt, "https": s.https, "amqps": s.amqps, "control": s.control} {
 		if value == "" {
 			return o, usage{fmt.Errorf("--%s must not be empty", flag)}
 		}

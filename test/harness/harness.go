@@ -39,6 +39,7 @@ const Deadline = 20 * time.Second
 const (
 	MQTTPort    = "8883"
 	HTTPSPort   = "443"
+	AMQPSPort   = "5671"
 	ControlPort = "8080"
 )
 
@@ -154,6 +155,7 @@ func Command(o Options) (*exec.Cmd, error) {
 		"--hostname", o.Address,
 		"--mqtt", net.JoinHostPort(o.Address, MQTTPort),
 		"--https", net.JoinHostPort(o.Address, HTTPSPort),
+		"--amqps", net.JoinHostPort(o.Address, AMQPSPort),
 		"--control", net.JoinHostPort(o.Address, ControlPort),
 		"--data", o.Data,
 		"--log-format", "json",
