@@ -316,7 +316,7 @@ func serving(t *testing.T, environ []string, args ...string) (log *logbook, stop
 	ctx, cancel := context.WithCancel(t.Context())
 	log = &logbook{line: make(chan struct{})}
 	code := make(chan int, 1)
-	ports := []string{"--mqtt", "127.0.0.1:0", "--https", "127.0.0.1:0", "--control", "127.0.0.1:0"}
+	ports := []string{"--mqtt", "127.0.0.1:0", "--https", "127.0.0.1:0", "--amqps", "127.0.0.1:0", "--control", "127.0.0.1:0"}
 	p := &program{environ: environment(environ), out: io.Discard, err: log}
 	go func() { code <- p.run(ctx, append(ports, args...)) }()
 	stop = sync.OnceValue(func() int { cancel(); return <-code })
