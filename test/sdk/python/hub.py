@@ -38,6 +38,7 @@ class Hub:
                 BINARY, "serve",
                 "--hostname", ADDRESS,
                 "--mqtt", f"{ADDRESS}:8883",
+                "--amqps", f"{ADDRESS}:5671",
                 "--https", f"{ADDRESS}:443",
                 "--control", f"{ADDRESS}:8080",
                 "--data", os.path.join(self.data, "data"),

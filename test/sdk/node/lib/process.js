@@ -32,6 +32,7 @@ class HubProcess {
       'serve',
       '--hostname', address,
       '--mqtt', `${address}:8883`,
+      '--amqps', `${address}:5671`,
       '--https', `${address}:443`,
       '--control', `${address}:8080`,
       '--data', path.join(folder, 'data'),
