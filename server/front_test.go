@@ -39,6 +39,9 @@ func TestWebSocketUpgrades(t *testing.T) {
 		"as Node and Python ask":       {"/$iothub/websocket", "Sec-WebSocket-Protocol: mqtt\r\n", "mqtt"},
 		"as Java asks":                 {"/$iothub/websocket?iothub-no-client-cert=true", "Sec-WebSocket-Protocol: mqtt\r\n", "mqtt"},
 		"as C asks":                    {"/$iothub/websocket", "Sec-WebSocket-Protocol: MQTT\r\n", "MQTT"},
+		"AMQP, as IoT Hub's SDKs ask":  {"/$iothub/websocket", "Sec-WebSocket-Protocol: AMQPWSB10\r\n", "AMQPWSB10"},
+		"AMQP, as Event Hubs' ask":     {"/$servicebus/websocket", "Sec-WebSocket-Protocol: AMQPWSB10\r\n", "AMQPWSB10"},
+		"AMQP, as uamqp asks":          {"/$servicebus/websocket/", "Sec-WebSocket-Protocol: AMQPWSB10\r\n", "AMQPWSB10"},
 		"with a slash at the end":      {"/$iothub/websocket/", "Sec-WebSocket-Protocol: mqtt\r\n", "mqtt"},
 		"with the dollar encoded":      {"/%24iothub/websocket", "Sec-WebSocket-Protocol: mqtt\r\n", "mqtt"},
 		"among other protocols":        {"/$iothub/websocket", "Sec-WebSocket-Protocol: chat, mqtt\r\n", "mqtt"},
@@ -63,6 +66,7 @@ func TestUpgradesThatAreRefused(t *testing.T) {
 		path, header string
 		status       int
 	}{
+		"MQTT at Event Hubs'":     {"/$servicebus/websocket", mqtt, http.StatusBadRequest},
 		"no sub-protocol":         {"/$iothub/websocket", "", http.StatusBadRequest},
 		"an empty sub-protocol":   {"/$iothub/websocket", "Sec-WebSocket-Protocol: \r\n", http.StatusBadRequest},
 		"another sub-protocol":    {"/$iothub/websocket", "Sec-WebSocket-Protocol: mqttv5\r\n", http.StatusBadRequest},
