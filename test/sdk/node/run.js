@@ -1,11 +1,11 @@
 'use strict';
-// Runs the suite: starts two hubs from the built binary, makes Node trust their
+// Runs the suite: starts the hubs from the built binary, makes Node trust their
 // CAs, runs every *.test.js file in a process of its own, stops the hubs.
 //
 //   node run.js            everything
 //   node run.js c2d twin   the files whose names begin so
 //
-// It exits with 0 only when every test has run and passed and both hubs ended
+// It exits with 0 only when every test has run and passed and the hubs ended
 // as they should. LINARITE_BIN names another binary than bin/linarite.
 
 const fs = require('node:fs');
@@ -20,8 +20,8 @@ const FILES_AT_ONCE = 4;
 const FILE_DEADLINE = 300_000; // ms
 
 // The hubs, by the name the tests know them under. Moving a hub's clock moves it
-// for all of its devices, so the tests that do have one to themselves.
-const ADDRESSES = { main: '127.0.0.11', clock: '127.0.0.13' };
+// for all of its devices, so each file of tests that does has one to itself.
+const ADDRESSES = { main: '127.0.0.11', clock: '127.0.0.13', backEnd: '127.0.0.15' };
 
 async function main() {
   const files = selected(process.argv.slice(2));
@@ -59,11 +59,8 @@ async function equip(hubs, scratch) {
   for (const hub of hubs) {
     const ca = await hub.get('/v1/ca.pem').then((answer) => answer.text());
     fs.appendFileSync(trusted, ca);
-    described[hub.name] = {
-      control: hub.control,
-      ca,
-      policies: (await hub.get('/v1/connection-strings').then((answer) => answer.json())).policies,
-    };
+    const { policies, events } = await hub.get('/v1/connection-strings').then((answer) => answer.json());
+    described[hub.name] = { control: hub.control, ca, policies, events };
   }
   process.env.NODE_EXTRA_CA_CERTS = trusted;
   process.env.LINARITE_HUBS = JSON.stringify(described);

@@ -5,6 +5,7 @@ Nothing here knows how the hub works; it starts a process and speaks HTTP.
 """
 
 import asyncio
+import datetime
 import json
 import os
 import pathlib
@@ -15,6 +16,7 @@ import threading
 import urllib.parse
 import urllib.request
 
+from azure.eventhub import EventHubConsumerClient
 from azure.iot.device import IoTHubDeviceClient, IoTHubModuleClient
 from azure.iot.device.aio import IoTHubDeviceClient as AioDeviceClient
 from azure.iot.device.aio import IoTHubModuleClient as AioModuleClient
@@ -52,9 +54,12 @@ class Hub:
         self.ca = self._request("GET", "/v1/ca.pem").decode()
         self.ca_file = os.path.join(self.data, "ca.pem")
         pathlib.Path(self.ca_file).write_text(self.ca, encoding="utf-8")
-        self.service = self.get("/v1/connection-strings")["service"]
-        # The service SDK's REST side trusts what this variable names.
+        self.strings = self.get("/v1/connection-strings")
+        self.service = self.strings["service"]
+        # The service SDK trusts what these variables name: REST the first, AMQP
+        # the second, which is read as its first connection is made.
         os.environ["REQUESTS_CA_BUNDLE"] = self.ca_file
+        os.environ["SSL_CERT_FILE"] = self.ca_file
         self.registry = IoTHubRegistryManager.from_connection_string(self.service)
 
     def _await_ready(self):
@@ -131,6 +136,23 @@ class Hub:
 
     def refusals(self, device):
         return [r for r in self.get("/v1/connections")["refused"] if r["deviceId"] == device]
+
+    def now(self):
+        """What the hub's clock says, to the millisecond."""
+        text = self.get("/v1/clock")["now"]
+        now = datetime.datetime.fromisoformat(text)
+        return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+    def consumer(self, connection_string=None, **options):
+        """A client that reads events; it says at once what goes wrong."""
+        return EventHubConsumerClient.from_connection_string(
+            connection_string or self.strings["events"], consumer_group="$Default",
+            connection_verify=self.ca_file, retry_total=0, **options,
+        )
+
+    def partition(self, device):
+        """Where the events of a device are, which has sent some."""
+        return str(self.events(device)[0]["partition"])
 
     # Identities.
 
@@ -225,6 +247,39 @@ class Inbox:
         with self.arrived:
             came = self.arrived.wait_for(lambda: self.items and self.items[-1] == wanted, DEADLINE)
             assert came, f"{wanted} did not come: {self.items}"
+
+
+class Reader(Inbox):
+    """A device's events, which a thread reads from its partition."""
+
+    def __init__(self, client, device, **options):
+        super().__init__()
+        self.client = client
+        self.device = device.encode()
+        self.options = options
+        self.attached = threading.Event()
+        self.failures = Inbox()
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def run(self):
+        self.client.receive(
+            self.take, on_error=lambda _, error: self.failures.put(error), max_wait_time=0.1, **self.options
+        )
+
+    def close(self):
+        self.client.close()
+        self.thread.join(DEADLINE)
+        assert not self.thread.is_alive(), "the reader does not end"
+
+    def take(self, _, event):
+        """Takes an event, or that nothing came since the client attached."""
+        self.attached.set()
+        if event and event.system_properties[b"iothub-connection-device-id"] == self.device:
+            self.put(event)
+
+    def await_attached(self):
+        assert self.attached.wait(DEADLINE), f"the reader did not attach: {self.failures.items}"
 
 
 CLASSES = {

@@ -10,10 +10,11 @@ const { Control } = require('./control');
 const { Device, Module } = require('./device');
 
 class Hub {
-  constructor({ control, policies, ca }) {
+  constructor({ control, policies, events, ca }) {
     this.control = new Control(control);
     this.ca = ca; // PEM
     this.policies = policies; // connection strings by name
+    this.events = events; // the connection string of the event endpoint
     this.host = ConnectionString.parse(policies.iothubowner).HostName;
     this.registry = this.registryAs('iothubowner');
     this.service = this.serviceAs('iothubowner');
@@ -61,4 +62,9 @@ if (!process.env.LINARITE_HUBS) {
 }
 const hubs = JSON.parse(process.env.LINARITE_HUBS);
 
-module.exports = { hub: new Hub(hubs.main), clockHub: new Hub(hubs.clock), restClient };
+module.exports = {
+  hub: new Hub(hubs.main),
+  clockHub: new Hub(hubs.clock),
+  backEndHub: new Hub(hubs.backEnd),
+  restClient,
+};

@@ -33,6 +33,7 @@ class HubProcess {
       '--hostname', address,
       '--mqtt', `${address}:8883`,
       '--amqps', `${address}:5671`,
+      '--amqp', `${address}:5672`,
       '--https', `${address}:443`,
       '--control', `${address}:8080`,
       '--data', path.join(folder, 'data'),

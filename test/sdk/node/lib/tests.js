@@ -11,9 +11,10 @@ function test(name, body) {
   declare(name, { timeout: TEST_DEADLINE }, body);
 }
 
-// overEachTransport declares a suite once for each of the SDK's MQTT transports.
-function overEachTransport(what, declareTests) {
-  for (const Transport of [Mqtt, MqttWs]) {
+// overEachTransport declares a suite once for each of the transports, which are
+// the device SDK's for MQTT unless others are given.
+function overEachTransport(what, declareTests, transports = [Mqtt, MqttWs]) {
+  for (const Transport of transports) {
     describe(`${what} over ${Transport.name}`, () => declareTests(Transport));
   }
 }
