@@ -15,6 +15,7 @@ help:
 	@echo "make build        build bin/linarite"
 	@echo "make test         every test, the official SDKs' suites included"
 	@echo "make race         every test again, the hub built with the race detector"
+	@echo "make hostile      hostile peers against the built binary"
 	@echo "make lint         vet, linters, formatting"
 	@echo "make fmt          format the code"
 	@echo "make fuzz         every fuzz target for FUZZTIME=$(FUZZTIME) each"
@@ -43,6 +44,10 @@ test:
 .PHONY: race
 race:
 	@go -C test run ./run -race
+
+.PHONY: hostile
+hostile: build
+	LINARITE_BIN=$(CURDIR)/bin/linarite go -C test test -count=1 -timeout 5m ./hostile/...
 
 .PHONY: lint
 lint:

@@ -45,7 +45,7 @@ func (p *peer) claim(c *transport.Conn, m *codec.Message) answer {
 		return denied(err)
 	}
 	p.renew(audience.path, token)
-	c.Trust()
+	p.trust(c)
 	return answer{status: http.StatusOK, description: "OK"}
 }
 

@@ -94,7 +94,7 @@ func (p *peer) connect(l *transport.Link, id iot.Identity) (*device, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.Conn().Trust()
+	p.trust(l.Conn())
 	p.mu.Lock()
 	p.devices[id] = d
 	p.mu.Unlock()

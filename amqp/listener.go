@@ -135,6 +135,9 @@ func (s *Server) pump(l *transport.Link, f func()) {
 
 // tune sets the socket below a connection up.
 func tune(c net.Conn) {
+	if outer, ok := c.(interface{ NetConn() net.Conn }); ok {
+		c = outer.NetConn()
+	}
 	if tcp, ok := c.(*net.TCPConn); ok {
 		_ = tcp.SetNoDelay(true)
 		_ = tcp.SetWriteBuffer(sendBuffer)

@@ -16,6 +16,7 @@ type peer struct {
 	srv      *Server
 	protocol string
 	remote   string
+	raw      net.Conn            // the TCP connection
 	certs    []*x509.Certificate // the TLS client's chain, or empty
 	claims   *claims
 
@@ -29,7 +30,7 @@ type peer struct {
 
 func newPeer(s *Server, protocol string, raw net.Conn, certs []*x509.Certificate) *peer {
 	return &peer{
-		srv: s, protocol: protocol, remote: raw.RemoteAddr().String(), certs: certs, claims: newClaims(s.hub), host: s.hub.Hostnames()[0],
+		srv: s, protocol: protocol, remote: raw.RemoteAddr().String(), raw: raw, certs: certs, claims: newClaims(s.hub), host: s.hub.Hostnames()[0],
 		devices: map[iot.Identity]*device{},
 	}
 }
@@ -47,8 +48,20 @@ func (p *peer) SASL(c *transport.Conn, mechanism string, response []byte) bool {
 		p.turnedAway("SASL PLAIN", path, err)
 		return false
 	}
-	c.Trust()
+	p.trust(c)
 	return true
+}
+
+// visitor is a connection whose listener is told when the client has shown who it
+// is, because it bounds those of clients that have not.
+type visitor interface{ Admit() }
+
+// trust notes that the peer has shown who it is.
+func (p *peer) trust(c *transport.Conn) {
+	c.Trust()
+	if v, ok := p.raw.(visitor); ok {
+		v.Admit()
+	}
 }
 
 // Open judges which hub a peer wants. transport.Handler.

@@ -18,7 +18,7 @@ import (
 
 // maxBody is the largest request body, in bytes: a cloud-to-device message of
 // 64 KB with every byte escaped, and room to spare.
-const maxBody = 1 << 20
+const maxBody = 512 << 10
 
 // stampLayout is how the API writes moments: UTC with milliseconds.
 const stampLayout = "2006-01-02T15:04:05.000Z"

@@ -196,7 +196,7 @@ func TestBodiesThatAreRefused(t *testing.T) {
 		"an unknown member": {`{"advance":"1s","by":1}`, 400, "DeserializationError", `unknown field "by"`},
 		"the wrong type":    {`{"advance":90}`, 400, "DeserializationError", "cannot unmarshal number"},
 		"a second value":    {`{"advance":"1s"} {}`, 400, "DeserializationError", "more than one value"},
-		"too large":         {`{"advance":"` + strings.Repeat("x", 1<<20) + `"}`, 413, "GenericRequestEntityTooLarge", "larger than 1048576 bytes"},
+		"too large":         {`{"advance":"` + strings.Repeat("x", 1<<20) + `"}`, 413, "GenericRequestEntityTooLarge", "larger than 524288 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -3,6 +3,9 @@ package control
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -64,14 +67,29 @@ func (a *api) events(w http.ResponseWriter, r *http.Request) error {
 	if err := r.Context().Err(); err != nil {
 		return err
 	}
-	doc := struct {
-		Events []event `json:"events"`
-		Cursor string  `json:"cursor"`
-	}{make([]event, len(found)), next.String()}
+	writeEvents(w, found, next)
+	return nil
+}
+
+// writeEvents answers with one event after another, as
+//
+//	{"events":[event, …],"cursor":"…"}
+//
+// so that no more than one is in memory twice, however slowly the client reads.
+func writeEvents(w http.ResponseWriter, found []events.Event, next events.Cursor) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	_, _ = io.WriteString(w, `{"events":[`)
 	for i := range found {
-		doc.Events[i] = describe(&found[i])
+		if i > 0 {
+			_, _ = io.WriteString(w, ",")
+		}
+		if enc.Encode(describe(&found[i])) != nil {
+			return // the client has gone, or does not read
+		}
 	}
-	return answer(w, http.StatusOK, doc)
+	_, _ = fmt.Fprintf(w, "],\"cursor\":%q}\n", next.String()) //nolint:gosec // digits and dots
 }
 
 // wait is how many events or records to wait for, and how long.

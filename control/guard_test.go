@@ -2,9 +2,12 @@ package control_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/linarite/linarite/control"
 )
 
 func TestHostNames(t *testing.T) {
@@ -80,5 +83,25 @@ func TestAnswersAreNotKept(t *testing.T) {
 		assert.Equal(t, "no-store", a.header.Get("Cache-Control"))
 		assert.Equal(t, "nosniff", a.header.Get("X-Content-Type-Options"))
 		assert.Empty(t, a.header.Get("Access-Control-Allow-Origin"))
+	}
+}
+
+// doorkeeper is a response writer that notes who is let in.
+type doorkeeper struct {
+	http.ResponseWriter
+	admitted int
+}
+
+func (k *doorkeeper) Admit() { k.admitted++ }
+
+func TestTheServerIsToldWhoPassesTheGuard(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	for host, admitted := range map[string]int{"127.0.0.1": 1, "evil.example": 0, "[::1%25eth0]": 0} {
+		k := &doorkeeper{ResponseWriter: httptest.NewRecorder()}
+		r := httptest.NewRequest(http.MethodGet, "/health", nil)
+		r.Host = host
+		control.Handler(control.Options{Hub: d.hub}).ServeHTTP(k, r)
+		assert.Equal(t, admitted, k.admitted, host)
 	}
 }

@@ -1,6 +1,7 @@
 package mqtt
 
 import (
+	"bytes"
 	"errors"
 	"strconv"
 	"strings"
@@ -113,8 +114,8 @@ func (l *link) read(c *packets.ConnectParams) (hub.ConnectRequest, *iot.Message,
 	if !c.UsernameFlag {
 		return hub.ConnectRequest{}, nil, iot.ErrUnauthorized.Because("the CONNECT has no user name")
 	}
-	if !utf8.Valid(c.Username) {
-		return hub.ConnectRequest{}, nil, iot.ErrUnauthorized.Because("the user name is not UTF-8")
+	if !utf8.Valid(c.Username) || bytes.IndexByte(c.Username, 0) >= 0 {
+		return hub.ConnectRequest{}, nil, iot.ErrUnauthorized.Because("the user name is not UTF-8 without NUL")
 	}
 	u, err := parseUserName(string(c.Username))
 	if err != nil {
@@ -130,6 +131,9 @@ func (l *link) read(c *packets.ConnectParams) (hub.ConnectRequest, *iot.Message,
 	if u.identity.String() != c.ClientIdentifier {
 		return hub.ConnectRequest{}, nil, iot.ErrUnauthorized.Because(
 			"the user name is for %s and the client id is %s", printable(u.identity.String()), printable(c.ClientIdentifier))
+	}
+	if holdsToken(u.agent) { // it is logged, and shown to whoever asks who is connected
+		u.agent = token
 	}
 	will, err := readWill(u.identity, c)
 	if err != nil {
@@ -182,6 +186,10 @@ func (l *link) turnAway(reason error) {
 	}
 }
 
+// visitor is a connection whose listener is told when the client has shown who it
+// is, because it bounds those of clients that have not.
+type visitor interface{ Admit() }
+
 // establish notes what the connection is from now on.
 func (l *link) establish(s *hub.Session, c *packets.ConnectParams, r hub.ConnectRequest, will *iot.Message) {
 	l.session = s
@@ -194,6 +202,9 @@ func (l *link) establish(s *hub.Session, c *packets.ConnectParams, r hub.Connect
 		l.keepAlive = maxKeepAlive
 	}
 	l.wire.keepAlive(l.keepAlive)
+	if v, ok := l.wire.raw.(visitor); ok {
+		v.Admit()
+	}
 	l.engineID = c.ClientIdentifier + "#" + strconv.FormatUint(l.srv.sequence.Add(1), 10)
 	if r.APIVersion == "" {
 		l.srv.log.Warn().Str("device", l.id.String()).Str("op", "connect").

@@ -83,6 +83,7 @@ func TestARefusalIsAnsweredWithFive(t *testing.T) {
 		"a module's name":     {func(h *connect) { h.id = "d/m" }, "the client id is"},
 		"text after the ids":  {func(h *connect) { h.user = "127.0.0.1/d/m/x/y" }, "goes on"},
 		"not UTF-8":           {func(h *connect) { h.user = "127.0.0.1/d\xff" }, "UTF-8"},
+		"a NUL":               {func(h *connect) { h.user += "\x00" }, "NUL"},
 		"no token":            {func(h *connect) { h.password = "" }, "IotHubUnauthorized"},
 		"a malformed token":   {func(h *connect) { h.password = "hello" }, "IotHubUnauthorized"},
 		"somebody's token":    {func(h *connect) { h.password = token(t, "127.0.0.1/devices/e") }, "IotHubUnauthorized"},
@@ -368,6 +369,7 @@ func TestWhyAConnectionEnded(t *testing.T) {
 		"a deviceBound topic":               {publish(1, "devices/d/messages/devicebound/", ""), "unknown topic", 400003},
 		"an invalid twin request":           {publish(1, "$iothub/twin/PUT/?$rid=1", ""), "invalid twin request", 400003},
 		"a twin request without /?":         {publish(1, "$iothub/twin/GET?$rid=1", ""), "invalid twin request", 400003},
+		"an id too long for its answer":     {publish(1, "$iothub/twin/GET/?$rid="+strings.Repeat("x", 65500), ""), "a $rid of 65500 bytes", 400004},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -10,10 +10,13 @@ import (
 	"github.com/linarite/linarite/iot"
 )
 
-// What may wait for one device. More means that it does not keep up.
+// What may wait for one device, what is being written included. More means that
+// it does not keep up. Only changes of desired properties are weighed: messages
+// and method calls are held by the hub until they are settled, which allows so
+// many of each.
 const (
-	maxWaiting      = 1024    // publications
-	maxWaitingBytes = 8 << 20 // of topics and payloads
+	maxWaiting      = 1024      // publications
+	maxWaitingBytes = 512 << 10 // of desired properties
 )
 
 // batch is how many bytes are gathered into one write.
@@ -28,7 +31,7 @@ const maxInflight = 256
 // while there is something in it.
 type outbox struct {
 	waiting []outgoing
-	bytes   int
+	weight  int // of what waits and of what is being written
 	running bool
 }
 
@@ -37,6 +40,7 @@ type outgoing struct {
 	publication
 	message c2d.Delivery
 	after   settlement
+	weight  int // against maxWaitingBytes
 }
 
 // settlement is what is done with a message once it was written.
@@ -47,8 +51,6 @@ const (
 	settleComplete                   // QoS 0: written is done
 	settleReject                     // it cannot be written
 )
-
-func (o *outbox) clear() { o.waiting, o.bytes = nil, 0 }
 
 // Message publishes a cloud-to-device message; hub.Link. With QoS 1 the PUBACK
 // completes it, with QoS 0 that it was written.
@@ -71,7 +73,7 @@ func (l *link) Message(d c2d.Delivery) {
 		out.id = l.assign(out.message)
 	}
 	l.mu.Unlock()
-	l.pushOut(out)
+	l.push(out)
 }
 
 // assign gives a delivery its packet id, which follows from its sequence number.
@@ -144,32 +146,28 @@ func (l *link) settle(d c2d.Delivery, how settlement) {
 // Desired publishes a change of the desired properties; hub.Link.
 // IoT Hub: contract.md §9.3.
 func (l *link) Desired(version int64, body []byte) {
-	l.push(publication{
+	l.push(outgoing{weight: len(body), publication: publication{
 		topic:   "$iothub/twin/PATCH/properties/desired/?$version=" + strconv.FormatInt(version, 10),
 		payload: body,
-	})
+	}})
 }
 
-// push puts a publication of QoS 0 in the outbox.
-func (l *link) push(p publication) { l.pushOut(outgoing{publication: p}) }
-
-// pushOut puts something in the outbox and sees to it that it is emptied. It
-// does not block: a device that does not keep up is cut off.
-func (l *link) pushOut(o outgoing) {
-	size := len(o.topic) + len(o.payload)
+// push puts something in the outbox and sees to it that it is emptied. It does
+// not block: a device that does not keep up is cut off.
+func (l *link) push(o outgoing) {
 	l.mu.Lock()
 	if l.over {
 		l.mu.Unlock()
 		return
 	}
-	if len(l.outbox.waiting) >= maxWaiting || l.outbox.bytes+size > maxWaitingBytes {
+	if len(l.outbox.waiting) >= maxWaiting || o.weight > 0 && l.outbox.weight+o.weight > maxWaitingBytes {
 		waiting := len(l.outbox.waiting)
 		l.mu.Unlock()
 		l.Close(iot.ErrClosedRemotely.Because("the client does not keep up: %d publications wait for it", waiting))
 		return
 	}
 	l.outbox.waiting = append(l.outbox.waiting, o)
-	l.outbox.bytes += size
+	l.outbox.weight += o.weight
 	start := !l.outbox.running
 	if start {
 		l.outbox.running = true
@@ -185,8 +183,8 @@ func (l *link) pushOut(o outgoing) {
 func (l *link) drain() {
 	defer l.srv.running.Done()
 	defer l.srv.survive(l)
-	for {
-		waiting := l.take()
+	for written := []outgoing(nil); ; {
+		waiting := l.take(written)
 		if waiting == nil {
 			return
 		}
@@ -194,16 +192,20 @@ func (l *link) drain() {
 			l.Close(l.explain(err))
 			return
 		}
+		written = waiting
 	}
 }
 
-// take takes everything out of the outbox; with nothing there, the next push
-// starts anew.
-func (l *link) take() []outgoing {
+// take takes everything out of the outbox, now that the last it took has been
+// written; with nothing there, the next push starts anew.
+func (l *link) take(written []outgoing) []outgoing {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	for i := range written {
+		l.outbox.weight -= written[i].weight
+	}
 	waiting := l.outbox.waiting
-	l.outbox.clear()
+	l.outbox.waiting = nil
 	if waiting == nil {
 		l.outbox.running = false
 	}

@@ -53,6 +53,19 @@ func ParseTopic(name string, id iot.Identity) (Topic, error) {
 	return Topic{kinds[t.kind], t.bag, t.rid, t.version, t.guarded, t.status}, nil
 }
 
+// GoodBytes is how many bytes of a connection may be read that come in pieces.
+func GoodBytes(pieces ...[]byte) (n int) {
+	var h headers
+	for _, piece := range pieces {
+		good, err := h.check(piece)
+		n += good
+		if err != nil {
+			break
+		}
+	}
+	return n
+}
+
 // ParseBag is parseBag.
 func ParseBag(bag string) (system, application iot.Properties) { return parseBag(bag) }
 

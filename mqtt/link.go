@@ -89,7 +89,7 @@ func (l *link) end(err error) {
 	l.mu.Lock()
 	reason := l.reason
 	l.over = true
-	l.outbox.clear()
+	l.outbox.waiting = nil
 	l.mu.Unlock()
 	if reason == nil {
 		reason = l.explain(err)

@@ -122,6 +122,9 @@ func (s *Server) survive(l *link) {
 
 // tune sets the socket below a connection up.
 func tune(c net.Conn) {
+	if outer, ok := c.(interface{ NetConn() net.Conn }); ok {
+		c = outer.NetConn()
+	}
 	if tcp, ok := c.(*net.TCPConn); ok {
 		_ = tcp.SetNoDelay(true)
 		_ = tcp.SetWriteBuffer(sendBuffer)

@@ -48,11 +48,19 @@ func secret(key string) bool { return key == "pk" || key == "packet" || key == "
 // longest is how much of a text from outside is shown.
 const longest = 100
 
+// token stands for a text that has one in it.
+const token = "(a token)"
+
+func holdsToken(s string) bool {
+	s = strings.ToLower(s)
+	return strings.Contains(s, "sharedaccesssignature") || strings.Contains(s, "sig=")
+}
+
 // printable is a text from outside as a log may show it: quoted, not too long,
 // and never a token.
 func printable(s string) string {
-	if strings.Contains(strings.ToLower(s), "sharedaccesssignature") {
-		return "(a token)"
+	if holdsToken(s) {
+		return token
 	}
 	if len(s) > longest {
 		return strconv.Quote(s[:longest]) + "…"

@@ -12,7 +12,9 @@ import (
 // Method publishes a call to the device; hub.Link. Nothing stands after the
 // request id. IoT Hub: contract.md §11.3, §1 rule 10.
 func (l *link) Method(r methods.Request) {
-	l.push(publication{topic: "$iothub/methods/POST/" + r.Name + "/?$rid=" + r.RID, payload: r.Payload})
+	l.push(outgoing{publication: publication{
+		topic: "$iothub/methods/POST/" + r.Name + "/?$rid=" + r.RID, payload: r.Payload,
+	}})
 }
 
 // methodAnswer takes the answer to a direct method. One that nobody waits for is

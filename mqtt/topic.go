@@ -2,6 +2,7 @@ package mqtt
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
@@ -121,6 +122,10 @@ func (t *topic) readQuery(op, query string) error {
 	return nil
 }
 
+// maxRequestID is how long a request id may be for the topic of the answer, which
+// is longer than that of the request, to be one.
+const maxRequestID = math.MaxUint16 - 64
+
 // badRequestID says what is wrong with a request id. It may be what may be a
 // property's value: ASCII letters and digits and ! # $ % & ' * + - . ^ _ ` | ~
 // (the & ends it).
@@ -132,6 +137,9 @@ func badRequestID(rid string, found bool) string {
 	}
 	if rid == "" {
 		return "with an empty $rid"
+	}
+	if len(rid) > maxRequestID {
+		return fmt.Sprintf("with a $rid of %d bytes", len(rid))
 	}
 	for i := 0; i < len(rid); i++ {
 		if !validRequestIDByte(rid[i]) {

@@ -30,6 +30,9 @@ func (l *link) twinGet(t *topic, pk *packets.Packet) error {
 // IoT Hub: contract.md §9.2.
 func (l *link) twinReport(t *topic, pk *packets.Packet) error {
 	base, err := precondition(t)
+	if err == nil && valuesIn(pk.Payload) > maxValues {
+		err = iot.ErrEntityTooLarge.Because("the patch has more than %d values", maxValues)
+	}
 	var version int64
 	v := hub.Verdict{Action: hub.Refuse, Err: err}
 	if err == nil {
@@ -41,6 +44,26 @@ func (l *link) twinReport(t *topic, pk *packets.Packet) error {
 		}
 		return l.twinAnswer("204", t.rid, strconv.FormatInt(version, 10), nil)
 	})
+}
+
+// maxValues is how many values a patch may have. The limit is our own: those that
+// IoT Hub counts nothing for, such as empty arrays, take memory all the same.
+const maxValues = 10_000
+
+// valuesIn is at most how many values a patch has, which need not be valid JSON.
+func valuesIn(patch []byte) int {
+	n, quoted := 1, false
+	for i := 0; i < len(patch); i++ {
+		switch c := patch[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case !quoted && (c == ',' || c == '{' || c == '['):
+			n++
+		}
+	}
+	return n
 }
 
 // precondition is the version that a patch is for, 0 for any. Versions start at

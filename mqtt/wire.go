@@ -38,6 +38,8 @@ type wire struct {
 
 	// The reader's own.
 	first     greeting
+	headers   headers
+	refused   error         // what is wrong with what came behind the bytes that were read
 	slack     time.Duration // added to mochi's deadlines
 	readArmed time.Time
 
@@ -69,10 +71,16 @@ func newWire(conn, raw net.Conn, lender *lender, timeout time.Duration) *wire {
 // Read is mochi's. The socket below parks the wire while it waits; a WebSocket,
 // which has none, may wait in any read.
 func (w *wire) Read(p []byte) (int, error) {
+	if w.refused != nil {
+		return 0, w.refused
+	}
 	n, err := w.fetch(p)
 	if bad := w.first.check(p[:n]); bad != nil {
 		w.link.turnAway(bad)
 		return 0, bad
+	}
+	if n, w.refused = w.headers.check(p[:n]); n == 0 && w.refused != nil {
+		return 0, w.refused
 	}
 	return n, err
 }

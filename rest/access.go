@@ -15,8 +15,15 @@ import (
 // IoT Hub: contract.md §4.4, §12.4.
 func (a *api) authorize(c *call) error {
 	_, err := a.hub.Authorize(c.Header.Get("Authorization"), c.route.right, strings.Join(c.path, "/"))
+	if err == nil && c.doorkeeper != nil {
+		c.doorkeeper.Admit()
+	}
 	return err
 }
+
+// doorkeeper is a response writer that is told when the caller has shown who it
+// is, because its server bounds the connections of those who have not.
+type doorkeeper interface{ Admit() }
 
 // checkVersion asks for an api-version that is a date, perhaps of a preview, as
 // `2021-04-12` or `2020-05-31-preview`; any date will do. Error: 400001.

@@ -2,7 +2,9 @@ package rest_test
 
 import (
 	"errors"
+	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -172,4 +174,42 @@ func TestAnyDateIsAnApiVersion(t *testing.T) {
 			require.Contains(t, r.member(t, "Message"), "api-version")
 		}
 	}
+}
+
+// doorkeeper is a response writer that notes who is let in.
+type doorkeeper struct {
+	http.ResponseWriter
+	admitted int
+}
+
+func (k *doorkeeper) Admit() { k.admitted++ }
+
+func TestTheServerIsToldWhoIsAuthorized(t *testing.T) {
+	t.Parallel()
+	f := start(t)
+	for token, admitted := range map[string]int{f.token("iothubowner", ""): 1, f.token("device", ""): 0, "": 0} {
+		k := &doorkeeper{ResponseWriter: httptest.NewRecorder()}
+		r := httptest.NewRequest(http.MethodGet, "/devices/nobody"+version, nil)
+		r.Header.Set("Authorization", token)
+		f.handler.ServeHTTP(k, r)
+		require.Equal(t, admitted, k.admitted)
+	}
+}
+
+func TestATokenInThePathIsNotLogged(t *testing.T) {
+	t.Parallel()
+	f := start(t)
+	token := f.token("iothubowner", "")
+	for _, path := range []string{
+		"/devices/" + url.PathEscape(token), "/" + url.PathEscape(token), "/devices/d/modules/" + url.QueryEscape(token),
+		"/devices/d?api-version=" + url.QueryEscape(token),
+	} {
+		f.do("GET", path, "")
+	}
+	f.do(url.QueryEscape(token), "/devices/d", "")
+	_, signature, _ := strings.Cut(token, "sig=")
+	signature, _, _ = strings.Cut(signature, "&")
+	require.Contains(t, f.log.String(), "(there is a token in it)")
+	require.NotContains(t, f.log.String(), signature)
+	require.NotContains(t, f.log.String(), url.QueryEscape(signature))
 }

@@ -12,11 +12,12 @@ import (
 	"github.com/linarite/linarite/iot"
 )
 
-// Limits of a request's body; both are our own, above all that IoT Hub lets
+// Limits of a request's body; all are our own, above all that IoT Hub lets
 // pass: a twin is 40 KB of values, a method's payload 128 KB.
 const (
-	maxBody  = 512 << 10 // bytes
-	maxDepth = 100       // objects and arrays inside one another
+	maxBody   = 512 << 10 // bytes
+	maxDepth  = 100       // objects and arrays inside one another
+	maxValues = 10_000    // in a section of a twin, empty ones included, which weigh nothing there
 )
 
 // decode reads the body, one JSON object, into v. The content type is not looked
@@ -36,7 +37,8 @@ func (c *call) decode(v any) error {
 		return iot.ErrArgumentNull.Because("The body is missing.")
 	case !utf8.Valid(body):
 		return iot.ErrDeserialization.Because("The body is not UTF-8.")
-	case depth(body) > maxDepth:
+	}
+	if depth, _ := shape(body); depth > maxDepth {
 		return iot.ErrDeserialization.Because("The body nests deeper than %d levels.", maxDepth)
 	}
 	if err := json.Unmarshal(body, v); err != nil {
@@ -60,9 +62,9 @@ func malformed(err error) error {
 	return iot.ErrDeserialization
 }
 
-// depth is how deep objects and arrays are nested in text that need not be
-// valid JSON.
-func depth(text []byte) (deepest int) {
+// shape is how deep objects and arrays are nested in text that need not be valid
+// JSON, and at most how many values it has.
+func shape(text []byte) (depth, values int) {
 	level, quoted := 0, false
 	for i := 0; i < len(text); i++ {
 		switch c := text[i]; {
@@ -73,10 +75,13 @@ func depth(text []byte) (deepest int) {
 		case quoted:
 		case c == '{' || c == '[':
 			level++
-			deepest = max(deepest, level)
+			values++
+			depth = max(depth, level)
 		case c == '}' || c == ']':
 			level--
+		case c == ',':
+			values++
 		}
 	}
-	return deepest
+	return depth, values + 1
 }

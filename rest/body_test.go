@@ -1,6 +1,7 @@
 package rest_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -24,6 +25,18 @@ func TestBodiesAreBounded(t *testing.T) {
 		refused(t, 400, "DeserializationError", "The body nests deeper than 100 levels.")
 	brackets := `{"a":"` + strings.Repeat(`[\"`, 200) + `"}`
 	require.Equal(t, 200, f.do("PUT", "/devices/d3", brackets).status, "brackets in a string are no levels")
+}
+
+func TestASectionOfATwinHasABoundedNumberOfValues(t *testing.T) {
+	t.Parallel()
+	f := start(t)
+	f.must("PUT", "/devices/d1", `{}`)
+	empty := func(n int) string { return `[` + strings.Repeat("0,", n-3) + `0]` }
+	for _, section := range []string{`{"tags":{"a":%s}}`, `{"properties":{"desired":{"a":%s}}}`} {
+		f.do("PATCH", "/twins/d1", fmt.Sprintf(section, empty(rest.MaxValues+1))).
+			refused(t, 413, "GenericRequestEntityTooLarge", "A section of the twin has more than 10000 values.")
+		f.must("PATCH", "/twins/d1", fmt.Sprintf(section, `"`+strings.Repeat(`,[`, 1000)+`"`))
+	}
 }
 
 func TestABodyThatIsNotJSONIsRefused(t *testing.T) {

@@ -11,10 +11,11 @@ import (
 	"github.com/linarite/linarite/iot"
 )
 
-// MaxBody and MaxDepth are the limits of a body.
+// MaxBody, MaxDepth and MaxValues are the limits of a body.
 const (
-	MaxBody  = maxBody
-	MaxDepth = maxDepth
+	MaxBody   = maxBody
+	MaxDepth  = maxDepth
+	MaxValues = maxValues
 )
 
 // Segments takes an escaped path apart.

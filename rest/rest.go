@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime/debug"
+	"strings"
 
 	"github.com/rs/zerolog"
 
@@ -42,6 +43,8 @@ type call struct {
 	route   *route   // nil until one is found
 	allowed string   // the methods the path has, when the request's is none of them
 	parameters
+
+	doorkeeper doorkeeper // nil when there is none
 }
 
 // parameters are the variable segments of a path, decoded; empty where the route
@@ -58,6 +61,7 @@ func (p parameters) identity() iot.Identity {
 // ServeHTTP answers one request.
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &call{Request: r, id: newGUID()}
+	c.doorkeeper, _ = w.(doorkeeper)
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	answer, err := a.answer(c)
 	if err != nil {
@@ -107,7 +111,7 @@ func (a *api) refuse(c *call, err error) reply {
 	case told.Status == http.StatusUnauthorized:
 		line = a.log.Warn()
 	}
-	c.describe(line).Str("remote", c.RemoteAddr).Int("code", told.Code).Msg("refused: " + err.Error())
+	c.describe(line).Str("remote", c.RemoteAddr).Int("code", told.Code).Msg("refused: " + loggable(err.Error()))
 	r := c.envelope(told).reply(told, c.id, a.hub.Clock().Now())
 	if c.allowed != "" {
 		r.header["Allow"] = c.allowed
@@ -131,12 +135,21 @@ func (c *call) envelope(err *iot.Error) envelope {
 
 // describe says in a line of the log which request it is about.
 func (c *call) describe(line *zerolog.Event) *zerolog.Event {
-	operation := c.Method + " " + c.URL.Path
+	operation := loggable(c.Method + " " + c.URL.Path)
 	if c.route != nil {
 		operation = c.route.String()
 	}
 	if c.device != "" {
-		line = line.Str("device", c.identity().String())
+		line = line.Str("device", loggable(c.identity().String()))
 	}
 	return line.Str("op", operation).Str("request", c.id)
+}
+
+// loggable is a text from outside as the log may show it: never a token, which a
+// caller may have put into the path by mistake.
+func loggable(s string) string {
+	if plain := strings.ToLower(s); strings.Contains(plain, "sig=") || strings.Contains(plain, "sig%3d") {
+		return "(there is a token in it)"
+	}
+	return s
 }

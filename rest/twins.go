@@ -37,6 +37,11 @@ func (c *call) changeTwin(change twinChange) (reply, error) {
 	if err := c.decode(&body); err != nil {
 		return reply{}, err
 	}
+	for _, section := range []json.RawMessage{body.Tags, body.Properties.Desired} {
+		if _, values := shape(section); values > maxValues {
+			return reply{}, iot.ErrEntityTooLarge.Because("A section of the twin has more than %d values.", maxValues)
+		}
+	}
 	update := twin.Update{Tags: body.Tags, Desired: body.Properties.Desired}
 	return c.twinReply(change(c.identity(), update, c.ifMatch()))
 }

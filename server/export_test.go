@@ -21,11 +21,41 @@ func Bind(o Options, listen func(network, address string) (net.Listener, error))
 // Names are the names that o gives a hub.
 func Names(o Options) []string { return o.names() }
 
+// Bounds are what the options let through a gate.
+func Bounds(o Options) (perAddress, strangers int) {
+	b := o.bounds()
+	return b.perAddress, b.strangers
+}
+
+// Visitor is a connection that came through a gate.
+type Visitor interface {
+	net.Conn
+	Admit()
+}
+
+// Gates puts a gate before each listener; they share a crowd.
+func Gates(perAddress, strangers int, courtesy time.Duration, log zerolog.Logger, lns ...net.Listener) []net.Listener {
+	c := newCrowd()
+	gates := make([]net.Listener, len(lns))
+	for i, ln := range lns {
+		gates[i] = newGate(ln, "test", bounds{perAddress, strangers, courtesy}, c, log)
+	}
+	return gates
+}
+
+// AddressOf is where a connection is counted as coming from.
+func AddressOf(remote net.Addr) string { return addressOf(from{remote}).String() }
+
+// from is a connection from somewhere.
+type from struct{ remote net.Addr }
+
+func (f from) RemoteAddr() net.Addr { return f.remote }
+
 // ServeWeb serves h on ln as the server's own doors are served, but for the time
-// that a body may take. It returns what ends it.
-func ServeWeb(h http.Handler, ln net.Listener, log zerolog.Logger, bodyTimeout time.Duration) (end func()) {
+// that a body and an answer may take. It returns what ends it.
+func ServeWeb(h http.Handler, ln net.Listener, log zerolog.Logger, timeout time.Duration) (end func()) {
 	w := newWeb(h, log)
-	w.bodyTimeout = bodyTimeout
+	w.bodyTimeout, w.answerTimeout = timeout, timeout
 	w.serve(ln)
 	return w.close
 }

@@ -25,12 +25,14 @@ type front struct {
 }
 
 // ServeHTTP tells by path and sub-protocol who is meant. The sub-protocol is
-// compared without case: the C SDK asks for "MQTT".
+// compared without case: the C SDK asks for "MQTT". HTTP/1.0 has no WebSocket.
 func (f front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path := strings.TrimSuffix(r.URL.Path, "/")
 	switch {
 	case path != websocketPath && path != eventHubsPath:
 		f.rest.ServeHTTP(w, r)
+	case !r.ProtoAtLeast(1, 1):
+		http.Error(w, path+websocketHelp, http.StatusBadRequest)
 	case offers(r, amqp.Subprotocol):
 		f.amqp.ServeHTTP(w, r)
 	case path == eventHubsPath:

@@ -58,6 +58,20 @@ func TestWebSocketUpgrades(t *testing.T) {
 	}
 }
 
+func TestHTTP10HasNoWebSocket(t *testing.T) {
+	t.Parallel()
+	s := open(t, server.Options{})
+	c, err := tls.Dial("tcp", s.HTTPSAddr(), trusting(t, s.CA()))
+	require.NoError(t, err)
+	defer c.Close()
+	_, err = fmt.Fprint(c, "GET /$iothub/websocket HTTP/1.0\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: mqtt\r\n\r\n")
+	require.NoError(t, err)
+	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+	require.NoError(t, err)
+	assert.Equal(t, http.StatusBadRequest, resp.StatusCode)
+}
+
 func TestUpgradesThatAreRefused(t *testing.T) {
 	t.Parallel()
 	s := open(t, server.Options{})

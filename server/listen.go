@@ -59,6 +59,21 @@ func bind(o Options, listen func(network, address string) (net.Listener, error))
 	return d, err
 }
 
+// guarded is the doors with a gate before each.
+func (d doors) guarded(o Options) doors {
+	b, c := o.bounds(), newCrowd()
+	guarded := doors{
+		mqtt:    newGate(d.mqtt, "mqtt", b, c, o.Log),
+		https:   newGate(d.https, "https", b, c, o.Log),
+		amqps:   newGate(d.amqps, "amqps", b, c, o.Log),
+		control: newGate(d.control, "control", b, c, o.Log),
+	}
+	if d.amqp != nil {
+		guarded.amqp = newGate(d.amqp, "amqp", b, c, o.Log)
+	}
+	return guarded
+}
+
 func (d doors) close() {
 	for _, ln := range []net.Listener{d.mqtt, d.https, d.amqps, d.amqp, d.control} {
 		if ln != nil {

@@ -55,6 +55,14 @@ type Options struct {
 
 	ControlHosts []string // further names the control API answers to
 
+	// MaxPerAddress is how many connections there may be from one address, on all
+	// ports together; default DefaultMaxPerAddress, negative: any number.
+	MaxPerAddress int
+	// MaxStrangers is how many connections there may be on each port whose client
+	// has not shown yet who it is; the oldest have to leave for new ones. Default
+	// DefaultMaxStrangers, negative: any number.
+	MaxStrangers int
+
 	DataDir         string // where the CA is kept; default: in memory
 	TLSCert, TLSKey string // PEM files of a certificate of your own, and no CA
 

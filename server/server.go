@@ -84,7 +84,7 @@ func assemble(o Options, d doors) (*Server, error) {
 		h.Close()
 		return nil, err
 	}
-	s := &Server{hub: h, identity: identity, doors: d, mqtt: devices, amqp: links}
+	s := &Server{hub: h, identity: identity, doors: d.guarded(o), mqtt: devices, amqp: links}
 	s.aborted, s.abort = context.WithCancel(context.Background())
 	s.https = newWeb(front{rest: rest.Handler(h, o.Log), mqtt: devices.WebSocket(), amqp: links.WebSocket()}, o.Log)
 	s.control = newWeb(control.Handler(control.Options{

@@ -7,6 +7,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"runtime"
 	"sync"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 const (
 	headerTimeout = 10 * time.Second // TLS handshake and headers, each
 	bodyTimeout   = 30 * time.Second
+	answerTimeout = 30 * time.Second // from its first byte to its last
 	idleTimeout   = 2 * time.Minute
 	maxHeader     = 32 << 10
 )
@@ -27,11 +29,12 @@ const (
 // itself waits five seconds for connections that never sent a request, and does
 // not wait for the handlers of the connections it cuts.
 type web struct {
-	handler     http.Handler
-	server      *http.Server
-	bodyTimeout time.Duration
-	cancel      context.CancelFunc // ends the requests' contexts
-	running     sync.WaitGroup     // handlers, and the accept loop
+	handler       http.Handler
+	server        *http.Server
+	bodyTimeout   time.Duration
+	answerTimeout time.Duration
+	cancel        context.CancelFunc // ends the requests' contexts
+	running       sync.WaitGroup     // handlers, and the accept loop
 
 	mu       sync.Mutex
 	draining bool
@@ -41,7 +44,10 @@ type web struct {
 
 func newWeb(h http.Handler, log zerolog.Logger) *web {
 	ctx, cancel := context.WithCancel(context.Background())
-	w := &web{handler: h, bodyTimeout: bodyTimeout, cancel: cancel, fresh: map[net.Conn]struct{}{}}
+	w := &web{
+		handler: h, bodyTimeout: bodyTimeout, answerTimeout: answerTimeout,
+		cancel: cancel, fresh: map[net.Conn]struct{}{},
+	}
 	w.server = &http.Server{
 		Handler:           w,
 		ReadHeaderTimeout: headerTimeout,
@@ -49,6 +55,7 @@ func newWeb(h http.Handler, log zerolog.Logger) *web {
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          newErrorLog(log),
 		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ConnContext:       remember,
 		ConnState:         w.watch,
 	}
 	return w
@@ -86,18 +93,37 @@ func (w *web) close() {
 	w.running.Wait()
 }
 
-// ServeHTTP counts the request and times its body.
+// ServeHTTP counts the request, and times its body and its answer.
 func (w *web) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	if !w.begin() {
 		panic(http.ErrAbortHandler) // an empty answer would be a lie
 	}
 	defer w.running.Done()
+	runtime.Gosched() // a client that sends one request behind another would keep others waiting
+	conn := http.NewResponseController(rw)
+	_ = conn.SetWriteDeadline(time.Time{}) // that of the answer before
 	if r.ContentLength != 0 {
-		clear := func() { _ = http.NewResponseController(rw).SetReadDeadline(time.Time{}) }
-		_ = http.NewResponseController(rw).SetReadDeadline(clock.Wall().Add(w.bodyTimeout))
+		clear := func() { _ = conn.SetReadDeadline(time.Time{}) }
+		_ = conn.SetReadDeadline(clock.Wall().Add(w.bodyTimeout))
+		// A copy, since http.Server has to know its own body again: it looks at it to
+		// see whether a request that was refused has more to come than is worth reading.
+		r = r.WithContext(r.Context())
 		r.Body = &timedBody{r.Body, clear}
 	}
-	w.handler.ServeHTTP(rw, r)
+	w.handler.ServeHTTP(&response{ResponseWriter: rw, visitor: whose(r), timeout: w.answerTimeout}, r)
+}
+
+// connection is the key under which a request's context has its visitor.
+type connection struct{}
+
+func remember(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, connection{}, visitorOf(c))
+}
+
+// whose is the visitor that a request came from, nil when there is none.
+func whose(r *http.Request) *visitor {
+	v, _ := r.Context().Value(connection{}).(*visitor)
+	return v
 }
 
 func (w *web) begin() bool {
@@ -144,6 +170,13 @@ func (b *timedBody) Read(p []byte) (int, error) {
 // a client that does not trust us is worth a warning, the rest is noise.
 type errorLog struct{ log zerolog.Logger }
 
+// endedEarly says whether a line is of a connection that somebody closed, the
+// client or we.
+func endedEarly(line []byte) bool {
+	line = bytes.TrimSpace(line)
+	return bytes.HasSuffix(line, []byte("EOF")) || bytes.HasSuffix(line, []byte(net.ErrClosed.Error()))
+}
+
 func newErrorLog(l zerolog.Logger) *log.Logger { return log.New(errorLog{l}, "", 0) }
 
 func (e errorLog) Write(line []byte) (int, error) {
@@ -151,7 +184,7 @@ func (e errorLog) Write(line []byte) (int, error) {
 	switch {
 	case bytes.Contains(line, []byte("panic")):
 		event = e.log.Error()
-	case bytes.Contains(line, []byte("TLS handshake error")) && !bytes.HasSuffix(bytes.TrimSpace(line), []byte("EOF")):
+	case bytes.Contains(line, []byte("TLS handshake error")) && !endedEarly(line):
 		event = e.log.Warn()
 	}
 	event.Str("op", "https").Msg(string(bytes.TrimSpace(line)))

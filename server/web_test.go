@@ -71,6 +71,61 @@ func TestARequestMayTakeLongOnceItsBodyIsThere(t *testing.T) {
 	}
 }
 
+func TestAnAnswerThatIsNotTaken(t *testing.T) {
+	t.Parallel()
+	ended := make(chan error, 1)
+	addr, _ := web(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, err := w.Write(make([]byte, 64<<20))
+		ended <- err
+	}, zerolog.Nop())
+	c, err := net.Dial("tcp", addr)
+	require.NoError(t, err)
+	defer c.Close()
+	_, err = fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	require.NoError(t, err)
+	assert.ErrorIs(t, <-ended, os.ErrDeadlineExceeded)
+}
+
+func TestAnAnswerMayTakeLongToBeMade(t *testing.T) {
+	t.Parallel()
+	addr, _ := web(t, func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), 4*short)
+		defer cancel()
+		<-ctx.Done()
+		_, _ = w.Write(make([]byte, 1<<20))
+	}, zerolog.Nop())
+	client := &http.Client{Transport: &http.Transport{}}
+	defer client.CloseIdleConnections()
+	for range 3 { // over one connection
+		resp, err := client.Get("http://" + addr)
+		require.NoError(t, err)
+		n, err := io.Copy(io.Discard, resp.Body)
+		require.NoError(t, err)
+		require.EqualValues(t, 1<<20, n)
+		_ = resp.Body.Close()
+	}
+}
+
+// TestARefusalDoesNotWaitForTheBody: what http.Server does by itself, it must do
+// with a body that is timed as well.
+func TestARefusalDoesNotWaitForTheBody(t *testing.T) {
+	t.Parallel()
+	addr, _ := web(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) }, zerolog.Nop())
+	for name, headers := range map[string]string{
+		"that is too long to be read": "Content-Length: 9223372036854775807",
+		"that waits for a word":       "Content-Length: 10\r\nExpect: 100-continue",
+	} {
+		c, err := net.Dial("tcp", addr)
+		require.NoError(t, err)
+		_, err = fmt.Fprintf(c, "PUT / HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n", headers)
+		require.NoError(t, err)
+		said, err := io.ReadAll(c)
+		require.NoError(t, err)
+		assert.True(t, strings.HasPrefix(string(said), "HTTP/1.1 401"), "%s: %s", name, said)
+		_ = c.Close()
+	}
+}
+
 func TestLinesOfTheHTTPServerHaveALevel(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer

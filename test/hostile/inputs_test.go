@@ -1,0 +1,125 @@
+package hostile_test
+
+import (
+	"maps"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// group is a table of inputs.
+type group struct {
+	name   string
+	inputs map[string]input
+}
+
+// groups are all inputs that take no longer than it takes to answer them.
+func groups() []group {
+	return []group{
+		{"strangers", strangers},
+		{"members", members},
+		{"TLS", tlsInputs()},
+		{"WebSocket", webSocketInputs()},
+		{"service", serviceInputs()},
+		{"control", controlInputs()},
+	}
+}
+
+// TestHostilePeers has hubs attacked one after another, each beside a neighbour.
+func TestHostilePeers(t *testing.T) {
+	t.Parallel() // with those who wait
+	t.Run("inputs", testInputs)
+	t.Run("floods", testFloods)
+	t.Run("a crowd", testCrowd)
+}
+
+// testInputs unleashes one input after another, many attackers at a time.
+func testInputs(t *testing.T) {
+	v := start(t, address)
+	v.welcome(t)
+	before := v.vitals(t)
+	n := newNeighbour(t, v)
+	for _, g := range groups() {
+		t.Run(g.name, func(t *testing.T) {
+			n.undisturbed(t, g.name, func(round int) {
+				for _, name := range slices.Sorted(maps.Keys(g.inputs)) {
+					if round > 0 {
+						require.NoError(t, v.unleash(g.inputs[name]), name)
+						continue
+					}
+					t.Run(name, func(t *testing.T) { v.bears(t, g.inputs[name], before) })
+				}
+			})
+		})
+	}
+}
+
+// bears unleashes an input and checks what it costs.
+func (v *victim) bears(t *testing.T, in input, before vitals) {
+	t.Helper()
+	stop, began := v.watch(t), time.Now()
+	err := v.unleash(in)
+	took, peak := time.Since(began), stop()
+	require.NoError(t, err)
+	require.Less(t, took, most)
+	v.affords(t, peak-before.memory, attackers*perInput)
+	v.recovers(t, before)
+	v.forgets(t)
+}
+
+// unleash has all attackers do the same thing at once.
+func (v *victim) unleash(in input) error {
+	errs := make([]error, attackers)
+	var all sync.WaitGroup
+	for i := range attackers {
+		all.Go(func() { errs[i] = in(&attacker{victim: v, device: v.devices[i]}) })
+	}
+	all.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err // the others say the same
+		}
+	}
+	return nil
+}
+
+// welcome has honest clients do what they do until the hub's memory is what it is
+// with such clients: it stops growing.
+func (v *victim) welcome(t *testing.T) {
+	t.Helper()
+	most := 0
+	for range 50 {
+		require.NoError(t, v.unleash(honest))
+		now := v.memory(t)
+		if now <= most {
+			break
+		}
+		most = now
+	}
+}
+
+// forgets has the hub's clock move on until what honest and hostile devices sent
+// has passed its time, so that it is not taken for a cost of the next input.
+func (v *victim) forgets(tb testing.TB) {
+	tb.Helper()
+	v.Advance(tb, 25*time.Hour)
+}
+
+// honest is a device that does what devices do.
+func honest(a *attacker) error {
+	p, err := a.join()
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	p.send(subscribe(1, twinAnswers, desired, methods, a.deviceBound()))
+	p.send(publish(2, a.events()+"a=b", long(8<<10)), publish(3, twinGet, ""), publish(4, report, `{"a":1}`))
+	if err := alive(p); err != nil {
+		return err
+	}
+	p.send(disconnect)
+	return closed(p)
+}
