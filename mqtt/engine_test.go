@@ -262,3 +262,22 @@ func TestPitfallWhatOnlyMQTT5HasIsNotSent(t *testing.T) {
 	goodbye := packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Disconnect}}
 	require.Equal(t, packets.Reserved, mqtt.Encoded(goodbye).FixedHeader.Type)
 }
+
+// mochi's in-flight list locks itself recursively when it looks for what to send
+// next, and a burst of SUBSCRIBEs deepens the stacks of its readers for good. It
+// is given neither deliveries nor subscriptions.
+func TestPitfallMochiIsGivenNoDeliveriesAndNoSubscriptions(t *testing.T) {
+	t.Parallel()
+	r := enter(t)
+	c := r.join(iot.Device("d"))
+	c.send(subscribe(7, 1, "devices/d/messages/devicebound/#", "$iothub/twin/res/#",
+		"$iothub/twin/PATCH/properties/desired/#", "$iothub/methods/POST/#"))
+	c.expect(0x90, 6, 0, 7, 1, 1, 1, 1)
+	for range 3 {
+		r.sendMessage(c2d.Message{})
+		c.message()
+	}
+	inflight, subscriptions := r.srv.EngineSends()
+	require.Zero(t, inflight, "three deliveries wait for their PUBACK")
+	require.Zero(t, subscriptions)
+}

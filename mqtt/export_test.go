@@ -75,6 +75,16 @@ func DeviceBoundTopic(device string, m *c2d.Message) string { return deviceBound
 // Encoded is what a client would be sent instead of a packet of mochi's.
 func Encoded(pk packets.Packet) packets.Packet { return (&hook{}).OnPacketEncode(nil, pk) }
 
+// EngineSends counts the deliveries that mochi has in flight and the
+// subscriptions that it knows of.
+func (s *Server) EngineSends() (inflight, subscriptions int) {
+	for _, cl := range s.engine.Clients.GetAll() {
+		inflight += cl.State.Inflight.Len()
+		subscriptions += cl.State.Subscriptions.Len()
+	}
+	return inflight, subscriptions
+}
+
 // ServeConn speaks with a client over conn until the connection ends.
 func (s *Server) ServeConn(conn net.Conn) {
 	if s.begin(conn) {
