@@ -23,6 +23,7 @@ func unit(s *session) (count, error) {
 
 // wire runs the raw clients. They run a binary that Go's test cache does not
 // know about, hence -count=1.
+//
 // wire leaves the hostile peers out, whose figures want a machine to themselves:
 // `make hostile` runs them.
 func wire(s *session) (count, error) {
