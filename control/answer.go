@@ -72,6 +72,9 @@ func missing(err error, id iot.Identity) error {
 // decode reads a request's JSON object. Members it does not know, a second value
 // and too large a body are errors.
 func decode(w http.ResponseWriter, r *http.Request, into any) error {
+	if r.ContentLength > maxBody {
+		return errBodyTooLarge()
+	}
 	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
 	dec.DisallowUnknownFields()
 	err := dec.Decode(into)
@@ -90,11 +93,15 @@ func decode(w http.ResponseWriter, r *http.Request, into any) error {
 	case errors.As(err, &known):
 		return known
 	case errors.As(err, &large):
-		return iot.ErrEntityTooLarge.Because("the body is larger than %d bytes", large.Limit)
+		return errBodyTooLarge()
 	case errors.Is(err, io.EOF):
 		return iot.ErrDeserialization.Because("the body is missing: a JSON object is needed")
 	}
 	return iot.ErrDeserialization.Because("the body is not what is needed: %s", strings.TrimPrefix(err.Error(), "json: "))
+}
+
+func errBodyTooLarge() error {
+	return iot.ErrEntityTooLarge.Because("the body is larger than %d bytes", maxBody)
 }
 
 // query is the query string of a request.

@@ -46,8 +46,9 @@ func (l *link) twinReport(t *topic, pk *packets.Packet) error {
 	})
 }
 
-// maxValues is how many values a patch may have. The limit is our own: those that
-// IoT Hub counts nothing for, such as empty arrays, take memory all the same.
+// maxValues is how many values a patch may have.
+// Differs: IoT Hub is not known to count them. Those that weigh nothing there,
+// such as empty arrays, take memory all the same.
 const maxValues = 10_000
 
 // valuesIn is at most how many values a patch has, which need not be valid JSON.

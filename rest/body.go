@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"unicode/utf8"
 
@@ -24,12 +23,9 @@ const (
 // at; members that v lacks are ignored, names match in any case. Errors: 413000;
 // 400005 for no body; 400012 for what is not such JSON.
 func (c *call) decode(v any) error {
-	body, err := io.ReadAll(c.Body)
+	body, err := c.readBody()
 	if err != nil {
-		if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-			return iot.ErrEntityTooLarge.Because("The body is larger than %d bytes.", maxBody)
-		}
-		return fmt.Errorf("%w: %w", iot.ErrBadRequest.Because("The body did not arrive whole."), err)
+		return err
 	}
 	body = bytes.TrimSpace(body)
 	switch {
@@ -45,6 +41,27 @@ func (c *call) decode(v any) error {
 		return malformed(err)
 	}
 	return nil
+}
+
+// readBody is the whole body, in one piece of memory where its length is known.
+func (c *call) readBody() ([]byte, error) {
+	if c.ContentLength > maxBody {
+		return nil, errBodyTooLarge()
+	}
+	var b bytes.Buffer
+	b.Grow(int(max(c.ContentLength, 0)) + bytes.MinRead)
+	_, err := b.ReadFrom(c.Body)
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		return nil, errBodyTooLarge()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", iot.ErrBadRequest.Because("The body did not arrive whole."), err)
+	}
+	return b.Bytes(), nil
+}
+
+func errBodyTooLarge() error {
+	return iot.ErrEntityTooLarge.Because("The body is larger than %d bytes.", maxBody)
 }
 
 // malformed says what is wrong with a body, in words that hold none of it.

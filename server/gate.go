@@ -3,17 +3,13 @@ package server
 import (
 	"container/list"
 	"context"
-	"fmt"
 	"net"
-	"net/netip"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
 
 	"github.com/linarite/linarite/internal/clock"
-	"github.com/linarite/linarite/iot"
 )
 
 // Defaults of Options. They are far above what a test bench has, since all its
@@ -38,7 +34,6 @@ const courtesy = 3 * time.Second
 // another, and none of them in vain.
 type gate struct {
 	net.Listener
-	door     string
 	bounds   bounds
 	crowd    *crowd
 	warnings warnings
@@ -76,8 +71,8 @@ func (o Options) bounds() bounds {
 // name in the log.
 func newGate(ln net.Listener, door string, b bounds, c *crowd, log zerolog.Logger) *gate {
 	g := &gate{
-		Listener: ln, door: door, bounds: b, crowd: c, warnings: warnings{log: log},
-		fewer: make(chan struct{}, 1),
+		Listener: ln, bounds: b, crowd: c, fewer: make(chan struct{}, 1),
+		warnings: warnings{log: log.With().Str("op", "accept").Str("door", door).Logger()},
 	}
 	g.closing, g.close = context.WithCancel(context.Background())
 	return g
@@ -93,7 +88,7 @@ func (g *gate) Accept() (net.Conn, error) {
 		v := &visitor{Conn: conn, gate: g, address: addressOf(conn), since: clock.Wall()}
 		if !g.crowd.join(v.address, g.bounds.perAddress) {
 			_ = conn.Close()
-			g.warnings.say(g.door, fmt.Sprintf("connections from %s are refused: there are %d already", v.address, g.bounds.perAddress))
+			g.warnings.say("connections from %s are refused: there are %d already", v.address, g.bounds.perAddress)
 			continue
 		}
 		if !g.makeRoom(v) {
@@ -114,7 +109,11 @@ func (g *gate) Close() error {
 // door was closed.
 func (g *gate) makeRoom(v *visitor) bool {
 	for {
-		patience := g.place(v)
+		oldest, patience := g.place(v)
+		if oldest != nil {
+			oldest.showOut()
+			g.warnings.say("%d connections have not shown who they are: the oldest are closed", g.bounds.strangers)
+		}
 		if patience <= 0 {
 			return true
 		}
@@ -130,141 +129,24 @@ func (g *gate) makeRoom(v *visitor) bool {
 	}
 }
 
-// place gives v a place among the strangers, or says how long the oldest may
-// still stay.
-func (g *gate) place(v *visitor) time.Duration {
+// place gives v a place among the strangers, that of the oldest if need be, which
+// has to leave. Or it says how long the oldest may still stay.
+func (g *gate) place(v *visitor) (oldest *visitor, patience time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.bounds.strangers > 0 && g.strangers.Len() >= g.bounds.strangers {
-		oldest := g.strangers.Front().Value.(*visitor)
-		if rest := g.bounds.courtesy - clock.Wall().Sub(oldest.since); rest > 0 {
-			return rest
+		oldest = g.strangers.Front().Value.(*visitor)
+		if patience = g.bounds.courtesy - clock.Wall().Sub(oldest.since); patience > 0 {
+			return nil, patience
 		}
 		g.strangers.Remove(oldest.place)
 		oldest.place = nil
-		oldest.shownOut.Store(true)
-		_ = oldest.Conn.Close() // who serves it sees its end, and says goodbye
-		g.warnings.say(g.door, fmt.Sprintf("%d connections have not shown who they are: the oldest are closed", g.bounds.strangers))
 	}
 	v.place = g.strangers.PushBack(v)
-	return 0
+	return oldest, 0
 }
 
-// visitor is a connection that came through a gate.
-type visitor struct {
-	net.Conn
-	gate     *gate
-	address  netip.Addr
-	since    time.Time
-	shownOut atomic.Bool // closed by the gate
-
-	// Guarded by gate.mu.
-	place *list.Element // among the strangers; nil once it is none
-	left  bool
-}
-
-// Admit says that the client has shown who it is. Any number of calls is one.
-func (v *visitor) Admit() {
-	v.gate.mu.Lock()
-	defer v.gate.mu.Unlock()
-	v.admit()
-}
-
-// admit is Admit for those who hold the gate's mu.
-func (v *visitor) admit() {
-	if v.place == nil {
-		return
-	}
-	v.gate.strangers.Remove(v.place)
-	v.place = nil
-	select {
-	case v.gate.fewer <- struct{}{}:
-	default: // who waits has not looked since it was last told
-	}
-}
-
-// Read says why, when there is nothing to read any more because the gate closed
-// the connection.
-func (v *visitor) Read(p []byte) (int, error) {
-	n, err := v.Conn.Read(p)
-	if err != nil && v.shownOut.Load() {
-		err = fmt.Errorf("%w: %w", iot.ErrServiceUnavailable.Because("too many connections that have not shown who they are"), err)
-	}
-	return n, err
-}
-
-// Close ends the connection, and makes room for another.
-func (v *visitor) Close() error {
-	v.gate.mu.Lock()
-	first := !v.left
-	v.left = true
-	v.admit()
-	v.gate.mu.Unlock()
-	if first {
-		v.gate.crowd.leave(v.address)
-	}
-	return v.Conn.Close()
-}
-
-// NetConn is the connection below.
-func (v *visitor) NetConn() net.Conn { return v.Conn }
-
-// visitorOf is the visitor at the bottom of a connection, or nil.
-func visitorOf(c net.Conn) *visitor {
-	for {
-		if v, ok := c.(*visitor); ok {
-			return v
-		}
-		outer, ok := c.(interface{ NetConn() net.Conn })
-		if !ok {
-			return nil
-		}
-		c = outer.NetConn()
-	}
-}
-
-// addressOf is where a connection comes from: an IPv4 address, or the network of
-// an IPv6 address, since one machine has as many of those as it likes.
-func addressOf(c interface{ RemoteAddr() net.Addr }) netip.Addr {
-	from, err := netip.ParseAddrPort(c.RemoteAddr().String())
-	if err != nil {
-		return netip.Addr{}
-	}
-	address := from.Addr().Unmap()
-	if network, err := address.Prefix(64); err == nil && address.Is6() {
-		return network.Addr()
-	}
-	return address
-}
-
-// crowd counts the connections of all doors by the address they come from.
-type crowd struct {
-	mu  sync.Mutex
-	has map[netip.Addr]int
-}
-
-func newCrowd() *crowd { return &crowd{has: map[netip.Addr]int{}} }
-
-// join counts one more, unless there are limit already; 0 is no limit.
-func (c *crowd) join(from netip.Addr, limit int) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if limit > 0 && c.has[from] >= limit {
-		return false
-	}
-	c.has[from]++
-	return true
-}
-
-func (c *crowd) leave(from netip.Addr) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.has[from]--; c.has[from] == 0 {
-		delete(c.has, from)
-	}
-}
-
-// warnings are the lines of a flood: one a second says enough.
+// warnings are a gate's lines of log in a flood: one a second says enough.
 type warnings struct {
 	log zerolog.Logger
 
@@ -273,14 +155,22 @@ type warnings struct {
 	silent int
 }
 
-func (w *warnings) say(door, text string) {
+func (w *warnings) say(format string, args ...any) {
+	if times := w.due(clock.Wall()); times > 0 {
+		w.log.Warn().Int("times", times).Msgf(format, args...)
+	}
+}
+
+// due says how many times there was something to say since it was last said, and
+// 0 while that is not a second ago.
+func (w *warnings) due(now time.Time) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	now := clock.Wall()
+	w.silent++
 	if now.Sub(w.last) < time.Second {
-		w.silent++
-		return
+		return 0
 	}
-	w.log.Warn().Str("op", "accept").Str("door", door).Int("times", w.silent+1).Msg(text)
+	times := w.silent
 	w.last, w.silent = now, 0
+	return times
 }

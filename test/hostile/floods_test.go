@@ -30,20 +30,18 @@ var floods = map[string]input{
 	"CONNECTs with a wrong key": greets(func(a *attacker, c *connect) {
 		c.password = signFor(&attacker{victim: a.victim, device: other(a)}, a.device.Resource())
 	}, saying(notAuthorized)),
-	"CONNECTs that are malformed":        stranger(packetOf(0x10, withWill, text("d"), 0xFF, 0xFF, "x"), unanswered),
-	"handshakes that break off":          below(harness.MQTTPort, record(tlsHandshake, 0x0301, clientHello([]byte{0xC0, 0x2B}, nil))[:30], half),
-	"ClientHellos and no more":           below(harness.MQTTPort, goodHello(), func(p *peer) error { p.reset(); return nil }),
-	"ClientHellos and no more, by HTTPS": below(harness.HTTPSPort, goodHello(), func(p *peer) error { p.reset(); return nil }),
-	"handshakes and no more":             stranger(nil, func(p *peer) error { p.reset(); return nil }),
-	"connections that are reset":         below(harness.MQTTPort, nil, func(p *peer) error { p.reset(); return nil }),
-	"requests without a token":           exchange{plain("GET", devicePath, ""), []int{401}}.input(harness.HTTPSPort),
-	"requests in one connection":         exchange{times(100, []byte(plain("GET", devicePath, ""))), []int{401}}.input(harness.HTTPSPort),
-	"requests of other sites":            exchange{ordered("Origin: https://evil.example"), []int{403}}.input(harness.ControlPort),
-	"WebSockets that are reset":          sends(nil, func(p *peer) error { p.reset(); return nil }),
-	"WebSockets with a bad frame":        sends(bytesOf(wsHeader(wsFinal|wsBinary, 0, 2), pingreq), closed),
-	"devices that come and go":           member(always(subscribe(1, twinAnswers, desired, methods)), func(p *peer) error { p.reset(); return nil }),
-	"pings of ten devices":               member(always(times(20000, pingreq)), alive),
-	"pings over WebSocket":               surfs(always(times(2000, frame(wsFinal|wsPing, "are you there?"))), surfing),
+	"CONNECTs that are malformed": stranger(packetOf(0x10, withWill, text("d"), 0xFF, 0xFF, "x"), unanswered),
+	"handshakes that break off":   below(harness.MQTTPort, record(tlsHandshake, 0x0301, clientHello([]byte{0xC0, 0x2B}, nil))[:30], half),
+	"ClientHellos and no more":    below(harness.MQTTPort, goodHello(), func(p *peer) error { p.reset(); return nil }),
+	"handshakes and no more":      stranger(nil, func(p *peer) error { p.reset(); return nil }),
+	"connections that are reset":  below(harness.MQTTPort, nil, func(p *peer) error { p.reset(); return nil }),
+	"requests without a token":    exchange{plain("GET", devicePath, ""), []int{401}}.input(harness.HTTPSPort),
+	"requests in one connection":  exchange{times(100, []byte(plain("GET", devicePath, ""))), []int{401}}.input(harness.HTTPSPort),
+	"requests of other sites":     exchange{ordered("Origin: https://evil.example"), []int{403}}.input(harness.ControlPort),
+	"WebSockets that are reset":   sends(nil, func(p *peer) error { p.reset(); return nil }),
+	"devices that come and go":    member(always(subscribe(1, twinAnswers, desired, methods)), func(p *peer) error { p.reset(); return nil }),
+	"pings of ten devices":        member(always(times(20000, pingreq)), alive),
+	"pings over WebSocket":        surfs(always(times(2000, frame(wsFinal|wsPing, "are you there?"))), surfing),
 	"clones of one device": func(a *attacker) error {
 		clone := &attacker{victim: a.victim, device: a.devices[0]}
 		p, err := clone.tls(harness.MQTTPort)
@@ -135,7 +133,7 @@ func testCrowd(t *testing.T) {
 	before := v.vitals(t)
 	n := newNeighbour(t, v)
 	stop := v.watch(t)
-	ports := []string{harness.MQTTPort, harness.HTTPSPort, harness.ControlPort}
+	ports := []string{harness.MQTTPort, harness.HTTPSPort, harness.AMQPSPort, harness.ControlPort}
 	var crowd []*peer
 	n.undisturbed(t, "a crowd", func(round int) {
 		for range crowdSize {

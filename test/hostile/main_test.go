@@ -10,10 +10,11 @@
 //     neighbour;
 //   - no secret is in the log, at no level.
 //
-// An input is a row of a table. Many attackers send it at once. The tables are
-// strangers (MQTT before CONNACK), members (MQTT after it), tls, webSocket,
-// service and control; inputs that wait for a deadline of the hub's are patient,
-// and those that come in thousands are floods.
+// An input is a row of a table, and many attackers send it at once. The tables are
+// strangers (MQTT before CONNACK), members (MQTT after it), tlsInputs, webSocket,
+// service and control; patient are inputs that wait for a deadline of the hub's,
+// floods those that are sent over and over, and indiscreet those that put secrets
+// where they do not belong.
 package hostile_test
 
 import (

@@ -136,7 +136,7 @@ func tlsInputs() map[string]input {
 		"MQTT to the plain control port":      below(harness.ControlPort, packetOf(0x10, text("MQTT"), 4, 2, 0, 60, text("d")), half),
 		"a megabyte of zeros to control port": below(harness.ControlPort, make([]byte, 1<<20), closed),
 	}
-	for port, name := range map[string]string{harness.MQTTPort: "MQTT", harness.HTTPSPort: "HTTPS"} {
+	for port, name := range map[string]string{harness.MQTTPort: "MQTT", harness.HTTPSPort: "HTTPS", harness.AMQPSPort: "AMQPS"} {
 		for what, in := range map[string]input{
 			"plain HTTP":                below(port, []byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), closed),
 			"plain MQTT":                below(port, packetOf(0x10, text("MQTT"), 4, 2, 0, 60, text("d")), closed),

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -37,9 +38,8 @@ const stray = attackers / 2
 // Memory is RssAnon of /proc: resident memory without the pages of the binary,
 // which are there once their code has run. It is compared with what honest
 // clients have made of it before, garbage included: so an input is charged with
-// what it adds, and what an earlier one left behind is charged again and again.
-// What is left behind in the end shows exactly in the goroutines and the
-// descriptors.
+// what it adds, and with what earlier ones left behind, which has to be given back.
+// Connections and what serves them show exactly, in descriptors and goroutines.
 type vitals struct {
 	memory      int // bytes
 	goroutines  int
@@ -49,13 +49,22 @@ type vitals struct {
 // memory is the hub's RssAnon in bytes.
 func (v *victim) memory(tb testing.TB) int {
 	tb.Helper()
+	n, err := v.resident()
+	require.NoError(tb, err)
+	return n
+}
+
+func (v *victim) resident() (int, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", v.PID()))
-	require.NoError(tb, err)
-	_, rest, found := strings.Cut(string(text), "RssAnon:")
-	require.True(tb, found)
-	kilobytes, err := strconv.Atoi(strings.Fields(rest)[0])
-	require.NoError(tb, err)
-	return kilobytes << 10
+	if err != nil {
+		return 0, err
+	}
+	_, rest, _ := strings.Cut(string(text), "RssAnon:")
+	var kilobytes int
+	if _, err := fmt.Sscan(rest, &kilobytes); err != nil {
+		return 0, fmt.Errorf("RssAnon: %w", err)
+	}
+	return kilobytes << 10, nil
 }
 
 // descriptors is how many files and sockets the hub has open.
@@ -111,24 +120,29 @@ func (v *victim) affords(tb testing.TB, cost, limit int) {
 // watch notes the hub's memory at its highest until stop is called, which
 // returns it.
 func (v *victim) watch(tb testing.TB) (stop func() int) {
-	done, peak := make(chan struct{}), make(chan int)
-	go func() {
+	most, done := 0, make(chan struct{})
+	var watching sync.WaitGroup
+	watching.Go(func() {
 		tick := time.NewTicker(5 * time.Millisecond)
 		defer tick.Stop()
-		most := 0
 		for {
-			most = max(most, v.memory(tb))
+			now, _ := v.resident() // 0 when the hub has ended, which shows elsewhere
+			most = max(most, now)
 			select {
 			case <-tick.C:
 			case <-done:
-				peak <- most
 				return
 			}
 		}
-	}()
-	return func() int {
+	})
+	end := sync.OnceFunc(func() {
 		close(done)
-		return max(<-peak, v.memory(tb))
+		watching.Wait()
+	})
+	tb.Cleanup(end)
+	return func() int {
+		end()
+		return max(most, v.memory(tb))
 	}
 }
 

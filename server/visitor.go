@@ -1,0 +1,91 @@
+package server
+
+import (
+	"container/list"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"github.com/linarite/linarite/iot"
+)
+
+// visitor is a connection that came through a gate.
+type visitor struct {
+	net.Conn
+	gate     *gate
+	address  netip.Addr
+	since    time.Time
+	shownOut atomic.Bool // the gate closed it
+
+	// Guarded by gate.mu.
+	place *list.Element // among the strangers; nil once it is none
+	left  bool
+}
+
+// Admit says that the client has shown who it is. Any number of calls is one.
+func (v *visitor) Admit() {
+	v.gate.mu.Lock()
+	defer v.gate.mu.Unlock()
+	v.admit()
+}
+
+// admit is Admit for those who hold the gate's mu.
+func (v *visitor) admit() {
+	if v.place == nil {
+		return
+	}
+	v.gate.strangers.Remove(v.place)
+	v.place = nil
+	select {
+	case v.gate.fewer <- struct{}{}:
+	default: // who waits has not looked since it was last told
+	}
+}
+
+// showOut ends the connection, so that who serves it says goodbye.
+func (v *visitor) showOut() {
+	v.shownOut.Store(true)
+	_ = v.Conn.Close()
+}
+
+// Read says why, when there is nothing to read any more because the gate closed
+// the connection.
+func (v *visitor) Read(p []byte) (int, error) {
+	n, err := v.Conn.Read(p)
+	if err != nil && v.shownOut.Load() {
+		err = fmt.Errorf("%w: %w", iot.ErrServiceUnavailable.Because("too many connections that have not shown who they are"), err)
+	}
+	return n, err
+}
+
+// Close ends the connection, and makes room for another.
+func (v *visitor) Close() error {
+	v.gate.mu.Lock()
+	first := !v.left
+	v.left = true
+	v.admit()
+	v.gate.mu.Unlock()
+	if first {
+		v.gate.crowd.leave(v.address)
+	}
+	return v.Conn.Close()
+}
+
+// NetConn is the connection below.
+func (v *visitor) NetConn() net.Conn { return v.Conn }
+
+// visitorOf is the visitor at the bottom of a connection, or nil.
+func visitorOf(c net.Conn) *visitor {
+	for {
+		if v, ok := c.(*visitor); ok {
+			return v
+		}
+		outer, ok := c.(interface{ NetConn() net.Conn })
+		if !ok {
+			return nil
+		}
+		c = outer.NetConn()
+	}
+}
