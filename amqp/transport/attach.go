@@ -11,10 +11,6 @@ func (s *Session) attach(a *codec.Attach) *codec.Error {
 	c := s.conn
 	l := newLink(s, a)
 	c.mu.Lock()
-	if s.ended {
-		c.mu.Unlock()
-		return nil
-	}
 	failure := s.admissible(a)
 	stolen := s.namesake(l)
 	c.mu.Unlock()
@@ -123,12 +119,8 @@ func (s *Session) detach(d *codec.Detach) *codec.Error {
 	c := s.conn
 	c.mu.Lock()
 	l := s.links[d.Handle]
-	if l == nil || s.ended {
-		ended := s.ended
+	if l == nil {
 		c.mu.Unlock()
-		if ended {
-			return nil
-		}
 		return codec.Failure("amqp:session:unattached-handle", fmt.Sprintf("detach of handle %d", d.Handle))
 	}
 	delete(s.links, d.Handle)

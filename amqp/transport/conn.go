@@ -25,25 +25,26 @@ type Conn struct {
 	// The reader's own.
 	in        *bufio.Reader
 	readArmed time.Time
-	peerMax   int           // the longest frame that the peer takes
-	peerIdle  time.Duration // how long we may be silent; 0: for ever
+	peerMax   int                 // the longest frame that the peer takes
+	peerIdle  time.Duration       // how long we may be silent; 0: for ever
+	sessions  map[uint16]*Session // by channel, ended ones until another takes theirs
+	begun     int                 // sessions that the peer has not ended
+	links     int                 // of all sessions
 
 	dead chan struct{} // closed when the connection is over
 	kick chan struct{} // tells the writer that there is something to write
 
-	mu       sync.Mutex
-	room     *sync.Cond // out has become shorter, or the connection is over
-	over     bool
-	broken   bool  // it cannot be written to any more
-	reason   error // why the connection ends, as far as somebody said so
-	trusted  bool
-	out      []byte
-	spare    []byte // an empty buffer for out
-	written  bool   // something was sent since the last heartbeat
-	stalled  []*Link
-	sessions map[uint16]*Session
-	links    int // of all sessions
-	partial  int // bytes of messages that have not arrived whole
+	mu      sync.Mutex
+	room    *sync.Cond // out has become shorter, or the connection is over
+	over    bool
+	broken  bool  // it cannot be written to any more
+	reason  error // why the connection ends, as far as somebody said so
+	trusted bool
+	out     []byte
+	spare   []byte // an empty buffer for out
+	written bool   // something was sent since the last heartbeat
+	stalled []*Link
+	partial int // bytes of messages that have not arrived whole
 }
 
 // Run speaks with a peer until the connection ends, and closes it. abort ends it
@@ -152,19 +153,22 @@ func (c *Conn) failed(err error) error {
 
 // dispatch hands a frame to whom it concerns. An error ends the connection.
 func (c *Conn) dispatch(f frame) *codec.Error {
-	c.mu.Lock()
 	s := c.sessions[f.channel]
-	c.mu.Unlock()
 	if begin, ok := f.body.(*codec.Begin); ok {
 		return c.begin(f.channel, s, begin)
 	}
-	if s == nil {
+	_, end := f.body.(*codec.End)
+	switch {
+	case s == nil:
 		return codec.Failure("amqp:not-allowed", fmt.Sprintf("%T on channel %d, which has no session", f.body, f.channel))
+	case s.gone || s.ended && !end:
+		return s.discard(f.body)
+	case end:
+		s.endByPeer()
+		return nil
 	}
 	var failure *codec.Error
 	switch body := f.body.(type) {
-	case *codec.End:
-		s.endByPeer()
 	case *codec.Attach:
 		failure = s.attach(body)
 	case *codec.Flow:
@@ -188,10 +192,8 @@ func (c *Conn) dispatch(f frame) *codec.Error {
 func (c *Conn) shut(reason error) {
 	c.mu.Lock()
 	c.over, c.reason = true, reason
-	sessions := c.sessions
-	c.sessions = map[uint16]*Session{}
 	var orphans []*Link
-	for _, s := range sessions {
+	for _, s := range c.sessions {
 		orphans = append(orphans, s.clear()...)
 	}
 	close(c.dead)

@@ -187,6 +187,40 @@ func TestErrorsOfASession(t *testing.T) {
 	}
 }
 
+// pyamqp ends its session first and detaches its links then.
+func TestPitfallALinkMayBeDetachedAfterItsSession(t *testing.T) {
+	t.Parallel()
+	c := enter(t, sends(nil))
+	c.receiver(0, 1)
+	c.send(0, &codec.End{})
+	expect[*codec.End](c)
+	c.send(0, &codec.Detach{Closed: true})
+	c.send(0, &codec.End{})
+	c.begin(0, 10) // the channel can be used anew
+	c.receiver(0, 1)
+	c.send(0, &codec.Close{})
+	expect[*codec.Close](c)
+	require.NoError(t, c.end())
+}
+
+func TestWhatComesAfterASessionIsBounded(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(c *client){
+		"that the peer has ended": func(c *client) { c.send(0, &codec.End{}) },
+		"that we have ended":      func(c *client) { c.send(0, &codec.Detach{Handle: 9}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := enter(t, sends(nil))
+			end(c)
+			expect[*codec.End](c)
+			c.raw(strings.Repeat(string(frameOf(0, 0, &codec.Flow{}, "")), 5000))
+			assert.Equal(t, "amqp:not-allowed", string(expect[*codec.Close](c).Error.Condition))
+			assert.ErrorContains(t, c.end(), "has ended")
+		})
+	}
+}
+
 // A peer that reads nothing costs bounded memory, and then its connection.
 func TestAPeerThatDoesNotReadIsCutOff(t *testing.T) {
 	t.Parallel()

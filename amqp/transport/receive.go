@@ -21,10 +21,6 @@ type Delivery struct {
 func (s *Session) transfer(t *codec.Transfer, payload []byte) *codec.Error {
 	c := s.conn
 	c.mu.Lock()
-	if s.ended {
-		c.mu.Unlock()
-		return nil
-	}
 	s.nextIncoming++
 	if s.taken++; s.taken > sessionWindow {
 		c.mu.Unlock()

@@ -8,14 +8,18 @@ import (
 	"github.com/linarite/linarite/amqp/codec"
 )
 
-// Session is one channel of a connection. Conn.mu guards it.
+// Session is one channel of a connection.
 type Session struct {
 	conn    *Conn
 	channel uint16
 
-	links     map[uint32]*Link // by handle, detached ones until the peer agrees
-	handleMax uint32
-	ended     bool // we ended it, and wait for the peer's end
+	// The reader's own.
+	ended bool // one of us has ended it: what comes yet is dropped
+	gone  bool // the peer has, so that its channel may be used anew
+	late  int  // frames that were dropped
+
+	// Guarded by Conn.mu.
+	links map[uint32]*Link // by handle, detached ones until the peer agrees
 
 	nextIncoming uint32 // the transfer id that the peer sends next
 	taken        uint32 // transfers since the window was last renewed
@@ -36,16 +40,17 @@ func (c *Conn) begin(channel uint16, s *Session, b *codec.Begin) *codec.Error {
 	if channel >= maxSessions {
 		return codec.Failure("amqp:connection:framing-error", fmt.Sprintf("channel %d is above %d", channel, maxSessions-1))
 	}
-	if s != nil {
+	if s != nil && !s.gone {
 		return codec.Failure("amqp:not-allowed", fmt.Sprintf("channel %d has a session already", channel))
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.trusted && len(c.sessions) >= maxStrangers {
+	if !c.trusted && c.begun >= maxStrangers {
 		return codec.Failure("amqp:resource-limit-exceeded", "too many sessions without credentials")
 	}
+	c.begun++
 	c.sessions[channel] = &Session{
-		conn: c, channel: channel, links: map[uint32]*Link{}, handleMax: min(b.HandleMax, maxHandle),
+		conn: c, channel: channel, links: map[uint32]*Link{},
 		nextIncoming: b.NextOutgoingID, window: b.IncomingWindow, nextOutgoing: 1, unsettled: map[uint32]pending{},
 	}
 	c.enqueue(channel, &codec.Begin{
@@ -59,10 +64,6 @@ func (c *Conn) begin(channel uint16, s *Session, b *codec.Begin) *codec.Error {
 func (s *Session) end(failure *codec.Error) {
 	c := s.conn
 	c.mu.Lock()
-	if s.ended {
-		c.mu.Unlock()
-		return
-	}
 	s.ended = true
 	orphans := s.clear()
 	c.enqueue(s.channel, &codec.End{Error: failure}, nil)
@@ -76,16 +77,29 @@ func (s *Session) end(failure *codec.Error) {
 func (s *Session) endByPeer() {
 	c := s.conn
 	c.mu.Lock()
-	delete(c.sessions, s.channel)
 	orphans := s.clear()
 	if !s.ended {
 		c.enqueue(s.channel, &codec.End{}, nil)
 	}
-	s.ended = true
+	s.ended, s.gone = true, true
+	c.begun--
 	c.mu.Unlock()
 	for _, l := range orphans {
 		l.orphaned()
 	}
+}
+
+// discard drops a frame that came after the session's end, as the standard wants
+// it: after an end of ours, the peer's own may still be under way, and pyamqp
+// detaches its links after its end. An error ends the connection: of those frames
+// there are no more than a window and a few for each link.
+//
+// OASIS: amqp-core-transport 2.5.5.
+func (s *Session) discard(body any) *codec.Error {
+	if s.late++; s.late > maxLate {
+		return codec.Failure("amqp:not-allowed", fmt.Sprintf("%T on channel %d, whose session has ended", body, s.channel))
+	}
+	return nil
 }
 
 // clear takes all links off the session and returns those that were attached.
@@ -108,10 +122,6 @@ func (s *Session) clear() []*Link {
 func (s *Session) flow(f *codec.Flow) *codec.Error {
 	c := s.conn
 	c.mu.Lock()
-	if s.ended {
-		c.mu.Unlock()
-		return nil
-	}
 	s.window = f.NextIncomingID.Or(1) + f.IncomingWindow - s.nextOutgoing
 	if s.window > f.IncomingWindow { // the peer has more than it allows
 		s.window = 0

@@ -59,8 +59,9 @@ const (
 	maxSessions    = 1024
 	maxStrangers   = 16 // sessions, and links of all of them, of a stranger
 	maxHandle      = 255
-	maxPartial     = 8 << 20 // bytes of messages that have not arrived whole
-	sessionWindow  = 2048    // transfers
+	maxPartial     = 8 << 20           // bytes of messages that have not arrived whole
+	sessionWindow  = 2048              // transfers
+	maxLate        = 2 * sessionWindow // frames that come after a session's end
 	softOut        = 256 << 10
 	hardOut        = 8 << 20 // bytes that wait for a peer that does not read
 	minHeartbeat   = 100 * time.Millisecond
