@@ -25,6 +25,8 @@ type Options struct {
 	// CA is the certificate, in PEM, that clients have to trust; empty when it
 	// is not known, because the certificate was brought along.
 	CA []byte
+	// HTTPS is the address, host:port, at which the service API listens.
+	HTTPS string
 	// Hosts are names the API answers to besides loopback and the hub's own.
 	Hosts []string
 	// Health says what ails the program; nil, or a nil error, means it is well.

@@ -20,8 +20,10 @@ func (a *api) caPEM(w http.ResponseWriter, _ *http.Request) error {
 	return nil
 }
 
-// credentials are the connection strings of everybody.
+// credentials are the connection strings of everybody, and where the service API
+// listens, since a connection string names no port.
 type credentials struct {
+	HTTPS    string            `json:"https,omitempty"`
 	Service  string            `json:"service,omitempty"`
 	Policies map[string]string `json:"policies"`
 	Events   string            `json:"events"`
@@ -35,7 +37,7 @@ func (a *api) connectionStrings(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	doc := credentials{Policies: map[string]string{}, Events: a.Hub.EventsConnectionString()}
+	doc := credentials{HTTPS: a.HTTPS, Policies: map[string]string{}, Events: a.Hub.EventsConnectionString()}
 	for _, name := range a.Hub.Policies() {
 		if doc.Policies[name], err = a.Hub.ConnectionString(name); err != nil {
 			return err

@@ -140,6 +140,7 @@ func TestConnectionStrings(t *testing.T) {
 	require.NoError(t, err)
 
 	var doc struct {
+		HTTPS             string
 		Service, Events   string
 		Policies, Devices map[string]string
 	}
@@ -147,6 +148,7 @@ func TestConnectionStrings(t *testing.T) {
 	const key = "bGluYXJpdGUtd2VsbC1rbm93bi1rZXktMzItYnl0ZXM="
 	assert.Equal(t, "HostName=127.0.0.1;SharedAccessKeyName=iothubowner;SharedAccessKey="+key, doc.Service)
 	assert.Equal(t, doc.Service, doc.Policies["iothubowner"])
+	assert.Equal(t, "127.0.0.1:8443", doc.HTTPS)
 	assert.Len(t, doc.Policies, 5)
 	assert.Equal(t, d.hub.EventsConnectionString(), doc.Events)
 	assert.Len(t, doc.Devices, 3, "not of the device that has no key")

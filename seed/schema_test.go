@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/linarite/linarite/hub"
 	"github.com/linarite/linarite/registry"
 	"github.com/linarite/linarite/seed"
 )
@@ -51,6 +52,20 @@ func TestTheExampleIsValidAndHasEveryKey(t *testing.T) {
 	s.seen = map[string]bool{}
 	assert.Empty(t, s.validate("", s.root, plain(t, string(data))))
 	s.everyKey("", s.root)
+}
+
+func TestTheExampleForPeopleIsValid(t *testing.T) {
+	t.Parallel()
+	const example = "../examples/linarite.yaml"
+	data, err := os.ReadFile(example)
+	require.NoError(t, err)
+	s := theSchema(t)
+	assert.Empty(t, s.validate("", s.root, plain(t, string(data))))
+	file, err := seed.ReadFile(example)
+	require.NoError(t, err)
+	h, err := hub.New(hub.Options{Policies: file.AccessPolicies(), Seed: file.Apply})
+	require.NoError(t, err)
+	h.Close()
 }
 
 func TestABadFileIsInvalid(t *testing.T) {

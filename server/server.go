@@ -88,7 +88,8 @@ func assemble(o Options, d doors) (*Server, error) {
 	s.aborted, s.abort = context.WithCancel(context.Background())
 	s.https = newWeb(front{rest: rest.Handler(h, o.Log), mqtt: devices.WebSocket(), amqp: links.WebSocket()}, o.Log)
 	s.control = newWeb(control.Handler(control.Options{
-		Hub: h, CA: identity.ca, Hosts: o.ControlHosts, Health: s.health, Version: o.Version, Log: o.Log,
+		Hub: h, CA: identity.ca, HTTPS: d.https.Addr().String(), Hosts: o.ControlHosts, Health: s.health,
+		Version: o.Version, Log: o.Log,
 	}), o.Log)
 	return s, nil
 }

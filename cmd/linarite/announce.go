@@ -3,13 +3,14 @@ package main
 import (
 	"fmt"
 	"io"
-	"net"
 	"strings"
 
 	"github.com/rs/zerolog"
 
 	"github.com/linarite/linarite/auth"
 	"github.com/linarite/linarite/hub"
+	"github.com/linarite/linarite/iot"
+	"github.com/linarite/linarite/seed"
 	"github.com/linarite/linarite/server"
 )
 
@@ -18,8 +19,9 @@ type arrival struct {
 	name                 string
 	mqtt, https, control string
 	amqps, amqp          string // amqp is empty where it was not asked for
-	service, events      string
-	device               string // a device's connection string, where any id will do
+	service, events      string // connection strings; empty where the key is not public
+	device               string // likewise, of a device that is there or needs no registration
+	anyDevice            bool   // any other id will do as well
 	ca                   string // the file with the CA, where it is ours
 }
 
@@ -33,10 +35,8 @@ func (p *program) announce(s *settings, log zerolog.Logger, up *server.Server) e
 	a := arrival{
 		name: up.Hub().Name(), mqtt: up.MQTTAddr(), https: up.HTTPSAddr(), control: up.ControlURL(),
 		amqps: up.AMQPSAddr(), amqp: up.AMQPAddr(),
-		service: owner, events: up.Hub().EventsConnectionString(), ca: up.CAPath(),
-	}
-	if s.autoCreate {
-		a.device = anyDevice(up.Hub())
+		service: public(owner), events: public(up.Hub().EventsConnectionString()), anyDevice: s.autoCreate,
+		device: exampleDevice(up.Hub(), s.autoCreate), ca: up.CAPath(),
 	}
 	switch {
 	case s.logFormat == "json":
@@ -47,12 +47,43 @@ func (p *program) announce(s *settings, log zerolog.Logger, up *server.Server) e
 	return nil
 }
 
-// anyDevice is the connection string of a device that is registered when it
-// connects.
-func anyDevice(h *hub.Hub) string {
-	return auth.ConnectionString{
-		HostName: h.Hostnames()[0], DeviceID: "my-device", SharedAccessKey: auth.WellKnownKey,
-	}.String()
+// public is a connection string whose key is the well-known one; others are
+// secrets, of which there is nothing left.
+func public(connectionString string) string {
+	if c, err := auth.ParseConnectionString(connectionString); err != nil || c.SharedAccessKey != auth.WellKnownKey {
+		return ""
+	}
+	return connectionString
+}
+
+// exampleDevice is the connection string of a device that is registered when it
+// connects, or of the first one of the config file whose key is no secret, since
+// it follows from the device's id.
+func exampleDevice(h *hub.Hub, autoCreate bool) string {
+	if autoCreate {
+		return auth.ConnectionString{
+			HostName: h.Hostnames()[0], DeviceID: "my-device", SharedAccessKey: auth.WellKnownKey,
+		}.String()
+	}
+	total, _, _ := h.Statistics()
+	for _, d := range h.Devices(total) {
+		if d.Authentication.PrimaryKey == seed.DerivedKey(iot.Device(d.ID)) {
+			s, _ := h.DeviceConnectionString(iot.Device(d.ID)) // nothing, where it is gone by now
+			return s
+		}
+	}
+	return ""
+}
+
+// credential is a connection string, and the command that prints it.
+type credential struct{ key, of, text, command string }
+
+func (a *arrival) credentials() []credential {
+	return []credential{
+		{"service", "back ends", a.service, "connection-string"},
+		{"events", "event readers", a.events, "connection-string --events"},
+		{"device", "a device", a.device, "device create my-device"},
+	}
 }
 
 // log writes lines for programs. Their keys are the published ones.
@@ -62,13 +93,13 @@ func (a *arrival) log(log zerolog.Logger) {
 		ready = ready.Str("amqp", a.amqp)
 	}
 	ready.Str("control", a.control).Msg("hub " + a.name + " is up")
-	log.Info().Str("service", a.service).Msg("connection string of back ends")
-	log.Info().Str("events", a.events).Msg("connection string of event readers")
-	device := log.Info()
-	if a.device != "" {
-		device = device.Str("device", a.device)
+	for _, c := range a.credentials() {
+		line := log.Info()
+		if c.text != "" {
+			line = line.Str(c.key, c.text)
+		}
+		line.Str("command", a.command(c.command)).Msg("connection string of " + c.of)
 	}
-	device.Str("command", a.command("device create my-device")).Msg("connection string of a device")
 	if a.ca != "" {
 		trust := log.Info().Str("ca", a.ca)
 		for _, how := range waysToTrust(a.ca) {
@@ -88,12 +119,18 @@ func (a *arrival) print(w io.Writer) {
 		{"  AMQP", strings.TrimSuffix(a.amqps+", without TLS "+a.amqp, ", without TLS ")},
 		{"  control API", a.control},
 		{""},
-		{"  back ends", a.service},
-		{"  event readers", a.events},
-		{"  a device", a.command("device create my-device") + "   prints its connection string"},
 	}
-	if a.device != "" {
-		rows = append(rows, []string{"", a.device + "   or any other id"})
+	for _, c := range a.credentials() {
+		if c.text == "" {
+			c.text = a.command(c.command) + "   prints it"
+		}
+		rows = append(rows, []string{"  " + c.of, c.text})
+	}
+	switch {
+	case a.anyDevice:
+		rows = append(rows, []string{"", "or any other id with the same key"})
+	case a.device != "":
+		rows = append(rows, []string{"", a.command("device create my-device") + "   makes another"})
 	}
 	if a.ca != "" {
 		rows = append(rows, []string{""}, []string{"  CA to trust", a.ca})
@@ -111,11 +148,6 @@ func (a *arrival) command(verb string) string {
 	line := "linarite " + verb
 	if address := strings.TrimPrefix(a.control, "http://"); address != server.DefaultControl {
 		line += " --control " + address
-	}
-	// The verbs look for these two by themselves.
-	_, port, _ := net.SplitHostPort(a.https)
-	if port != "443" && port != "8443" && strings.HasPrefix(verb, "device") {
-		line += " --https :" + port
 	}
 	return line
 }

@@ -11,6 +11,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -56,11 +57,12 @@ func (l *place) backEnd(ctx context.Context) (*backEnd, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &backEnd{control: c}
-	if b.doors, err = l.doors(c.host); err != nil {
+	named, err := l.named(c.host)
+	if err != nil {
 		return nil, err
 	}
-	var k struct{ Service string }
+	b := &backEnd{control: c}
+	var k struct{ Service, HTTPS string }
 	if err := c.document(ctx, "/v1/connection-strings", &k); err != nil {
 		return nil, err
 	}
@@ -70,6 +72,9 @@ func (l *place) backEnd(ctx context.Context) (*backEnd, error) {
 	if b.owner, err = auth.ParseConnectionString(k.Service); err != nil {
 		return nil, err
 	}
+	if b.doors = []string{named}; named == "" {
+		b.doors = doors(c.host, k.HTTPS)
+	}
 	if b.tls, err = b.trusting(ctx); err != nil {
 		return nil, err
 	}
@@ -77,29 +82,48 @@ func (l *place) backEnd(ctx context.Context) (*backEnd, error) {
 	return b, nil
 }
 
-// doors are the addresses at which the hub's service API may be: what --https
-// says, or the default and the one that takes its place. The host is the control
-// API's unless --https names one.
-func (l *place) doors(host string) ([]string, error) {
+// named is the address of the hub's service API that --https names, empty
+// without it. An address of all interfaces is reached at the control API's host.
+func (l *place) named(host string) (string, error) {
 	if err := (server.Options{HTTPS: l.https}).Check(); err != nil {
-		return nil, usage{err}
+		return "", usage{err}
 	}
-	addresses := []string{l.https}
 	if !l.cmd.Flags().Changed("https") {
-		addresses = []string{server.DefaultHTTPS, server.FallbackHTTPS}
+		return "", nil
 	}
-	var doors []string
-	for _, address := range addresses {
-		at, port, err := net.SplitHostPort(address)
-		if err != nil {
-			return nil, usage{errors.New("--https must not be empty")}
-		}
-		if everywhere(at) || !l.cmd.Flags().Changed("https") {
-			at = host
-		}
-		doors = append(doors, net.JoinHostPort(at, port))
+	if l.https == "" {
+		return "", usage{errors.New("--https must not be empty")}
 	}
-	return doors, nil
+	return reached(l.https, host), nil
+}
+
+// doors are where the service API may be: where the hub says it listens, and the
+// default ports, to which a container's are published.
+func doors(host, announced string) []string {
+	var all []string
+	for _, address := range []string{announced, withHost(host, server.DefaultHTTPS), withHost(host, server.FallbackHTTPS)} {
+		if address == "" {
+			continue
+		}
+		if address = reached(address, host); !slices.Contains(all, address) {
+			all = append(all, address)
+		}
+	}
+	return all
+}
+
+// reached is an address to connect to: one of all interfaces is reached at host.
+func reached(address, host string) string {
+	if at, _, _ := net.SplitHostPort(address); everywhere(at) {
+		return withHost(host, address)
+	}
+	return address
+}
+
+// withHost is the port of an address at another host.
+func withHost(host, address string) string {
+	_, port, _ := net.SplitHostPort(address)
+	return net.JoinHostPort(host, port)
 }
 
 // trusting trusts the hub's CA; a hub with a certificate of its own may not know

@@ -35,7 +35,7 @@ func byHand(t *testing.T) hands { return hands{hubtest.Start(t), t} }
 
 // environ is where the hub is.
 func (h hands) environ() []string {
-	return []string{"LINARITE_CONTROL=" + controlOf(h.Hub), "LINARITE_HTTPS=" + strings.TrimPrefix(h.HTTPSURL(), "https://")}
+	return []string{"LINARITE_CONTROL=" + controlOf(h.Hub)}
 }
 
 // run runs a command line, whose arguments spaces separate.
@@ -379,16 +379,16 @@ func TestTheServiceAPIIsElsewhere(t *testing.T) {
 	assert.Contains(t, r.errors, `start one with "linarite serve"`)
 }
 
-func TestWhereTheServiceAPIMayBe(t *testing.T) {
+func TestWhereTheServiceAPIIsSaidToBe(t *testing.T) {
 	t.Parallel()
-	for line, want := range map[string][]string{
-		"":                      {"hub:443", "hub:8443"},
-		"--https 0.0.0.0:443":   {"hub:443"},
-		"--https :9443":         {"hub:9443"},
-		"--https [::]:1":        {"hub:1"},
-		"--https 10.0.0.1:443":  {"10.0.0.1:443"},
-		"--https other:443":     {"other:443"},
-		"--https 127.0.0.1:443": {"127.0.0.1:443"},
+	for line, want := range map[string]string{
+		"":                      "",
+		"--https 0.0.0.0:443":   "hub:443",
+		"--https :9443":         "hub:9443",
+		"--https [::]:1":        "hub:1",
+		"--https 10.0.0.1:443":  "10.0.0.1:443",
+		"--https other:443":     "other:443",
+		"--https 127.0.0.1:443": "127.0.0.1:443",
 	} {
 		t.Run(line, func(t *testing.T) {
 			t.Parallel()
@@ -396,9 +396,25 @@ func TestWhereTheServiceAPIMayBe(t *testing.T) {
 			cmd := &cobra.Command{}
 			l.flags(cmd)
 			require.NoError(t, cmd.ParseFlags(strings.Fields(line)))
-			doors, err := l.doors("hub")
+			named, err := l.named("hub")
 			require.NoError(t, err)
-			assert.Equal(t, want, doors)
+			assert.Equal(t, want, named)
+		})
+	}
+}
+
+func TestWhereTheServiceAPIMayBe(t *testing.T) {
+	t.Parallel()
+	for announced, want := range map[string][]string{
+		"":               {"hub:443", "hub:8443"},
+		"127.0.0.1:9443": {"127.0.0.1:9443", "hub:443", "hub:8443"},
+		"0.0.0.0:9443":   {"hub:9443", "hub:443", "hub:8443"},
+		"[::]:443":       {"hub:443", "hub:8443"},
+		"[::1]:443":      {"[::1]:443", "hub:443", "hub:8443"},
+	} {
+		t.Run(announced, func(t *testing.T) {
+			t.Parallel()
+			assert.Equal(t, want, doors("hub", announced))
 		})
 	}
 }

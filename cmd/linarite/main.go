@@ -86,6 +86,7 @@ Every other verb asks a running hub, which it finds by its control port.`,
 		SilenceUsage:  true,
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 100"))
 	p.group(root, "run", "The hub:", p.serveVerb(), p.healthVerb(), p.versionVerb())
 	p.group(root, "hand", "By hand:", p.deviceVerb(), p.sendVerb(), p.eventsVerb(), p.methodVerb(), p.twinVerb())
 	p.group(root, "trust", "Keys and certificates:", p.connectionStringVerb(), p.sasVerb(), p.envVerb(), p.caVerb(),

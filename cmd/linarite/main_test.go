@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -364,9 +365,36 @@ func TestServingToPeople(t *testing.T) {
 	assert.Contains(t, text, "HostName=127.0.0.1;SharedAccessKeyName=iothubowner;SharedAccessKey="+auth.WellKnownKey)
 	assert.Contains(t, text, "HostName=127.0.0.1;DeviceId=my-device;SharedAccessKey="+auth.WellKnownKey)
 	assert.Contains(t, text, "NODE_EXTRA_CA_CERTS="+filepath.Join(folder, "ca.pem"))
-	assert.Regexp(t, `linarite device create my-device --control 127\.0\.0\.1:\d+ --https :\d+ `, text)
+	assert.Contains(t, text, "or any other id with the same key")
 	assert.NotContains(t, text, "\x1b[", "no colours where there is no terminal")
 	assert.Zero(t, stop())
+}
+
+// What a hub says at its start goes into logs: of keys it has the public ones.
+func TestSecretKeysAreNotAnnounced(t *testing.T) {
+	t.Parallel()
+	secret := base64.StdEncoding.EncodeToString([]byte("a key that nobody may see at all"))
+	file := written(t, "policies:",
+		"  - {name: iothubowner, primaryKey: "+secret+", secondaryKey: "+secret+"}",
+		"  - {name: service, primaryKey: "+secret+", secondaryKey: "+secret+"}",
+		"devices:",
+		"  - {id: a, primaryKey: "+secret+", secondaryKey: "+secret+"}",
+		"  - {id: b}")
+	for format, want := range map[string]string{
+		"console": `back ends +linarite connection-string --control \S+   prints it\n` +
+			` +event readers +linarite connection-string --events --control \S+   prints it\n` +
+			` +a device +HostName=127\.0\.0\.1;DeviceId=b;SharedAccessKey=\S+\n` +
+			` +linarite device create my-device --control \S+   makes another\n`,
+		"json": `"command":"linarite connection-string --control \S+","message":"connection string of back ends"`,
+	} {
+		t.Run(format, func(t *testing.T) {
+			t.Parallel()
+			log, _ := serving(t, nil, "--data", t.TempDir(), "--config", file, "--log-format", format, "--log-level", "info")
+			text := log.wait(t, "tate is in memory")
+			assert.Regexp(t, want, text)
+			assert.NotContains(t, text, secret)
+		})
+	}
 }
 
 func TestSettingsBecomeOptions(t *testing.T) {

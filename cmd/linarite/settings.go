@@ -51,14 +51,15 @@ func (s *settings) flags() *pflag.FlagSet {
 	f.SortFlags = false
 	f.StringVar(&s.name, "name", "linarite", "the hub's short `name`")
 	f.StringSliceVar(&s.hostnames, "hostname", []string{server.DefaultHostname},
-		"the hub's `name` to its clients, may be repeated; the first is in the connection strings, all are on the certificate; localhost, 127.0.0.1, ::1 and the machine's name always work")
+		"`name` or address by which clients reach the hub, may be repeated: the first is in the connection strings, all are on the certificate, as localhost, 127.0.0.1, ::1 and the machine's name are")
 	f.StringVar(&s.mqtt, "mqtt", server.DefaultMQTT, "`address` for MQTT over TLS")
-	f.StringVar(&s.https, "https", server.DefaultHTTPS, "`address` for the REST API and MQTT over WebSocket")
+	f.StringVar(&s.https, "https", server.DefaultHTTPS, "`address` for the service REST API, and MQTT and AMQP over WebSocket")
 	f.StringVar(&s.amqps, "amqps", server.DefaultAMQPS, "`address` for AMQP 1.0 over TLS: back ends, event readers, devices")
 	f.StringVar(&s.amqp, "amqp", "", "`address` for the same without TLS, for UseDevelopmentEmulator=true clients (default none)")
 	f.StringVar(&s.control, "control", server.DefaultControl, "`address` of the control API (plain HTTP)")
 	f.StringSliceVar(&s.controlHosts, "control-host", nil,
 		"further `name` the control API answers to, may be repeated")
+	f.StringVar(&s.config, "config", "", "seed `file` (linarite.yaml): settings, policies, devices, modules; flags and environment beat it")
 	f.StringVar(&s.data, "data", dataFolder(), "`folder` where the CA is kept")
 	f.StringVar(&s.tlsCert, "tls-cert", "", "`file` with a certificate of your own, in PEM")
 	f.StringVar(&s.tlsKey, "tls-key", "", "`file` with its key, in PEM")
@@ -66,7 +67,6 @@ func (s *settings) flags() *pflag.FlagSet {
 	f.BoolVar(&s.autoCreate, "auto-create", false, "register unknown devices that sign with the well-known key")
 	f.IntVar(&s.partitions, "partitions", events.DefaultPartitions, "`number` of partitions of the event endpoint")
 	f.StringVar(&s.logLevel, "log-level", "info", "`level` of the log: "+strings.Join(logLevels, ", "))
-	f.StringVar(&s.config, "config", "", "seed `file` (linarite.yaml): settings, policies, devices, modules; flags and environment beat it")
 	f.StringVar(&s.logFormat, "log-format", "console", "`format` of the log: "+strings.Join(logFormats, ", ")+"; console also prints a page at the start")
 	return f
 }
