@@ -68,12 +68,7 @@ func (t *tree) appendMembers(b []byte) []byte {
 //
 // IoT Hub: contract.md §10.1.
 func (t *tree) appendMetadata(b []byte, s stamp) []byte {
-	b = append(b, `{"$lastUpdated":"`...)
-	b = append(appendTime(b, s.ticks), '"')
-	if s.version > 0 {
-		b = append(b, `,"$lastUpdatedVersion":`...)
-		b = strconv.AppendInt(b, s.version, 10)
-	}
+	b = appendStamp(b, s)
 	if t != nil {
 		for i := range t.members {
 			b = appendName(b, t.members[i].name)
@@ -81,6 +76,17 @@ func (t *tree) appendMetadata(b []byte, s stamp) []byte {
 		}
 	}
 	return append(b, '}')
+}
+
+// appendStamp begins the metadata of a value.
+func appendStamp(b []byte, s stamp) []byte {
+	b = append(b, `{"$lastUpdated":"`...)
+	b = append(appendTime(b, s.ticks), '"')
+	if s.version > 0 {
+		b = append(b, `,"$lastUpdatedVersion":`...)
+		b = strconv.AppendInt(b, s.version, 10)
+	}
+	return b
 }
 
 // appendVersion writes the `$version` that ends an object, and its brace.

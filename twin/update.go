@@ -16,14 +16,16 @@ type Update struct {
 // Change is a twin after an update. Notification is the body for the device
 // with its `$version` last: the patch as issued, nulls kept, or after Replace
 // the whole desired section. It is nil when the desired properties were not
-// written.
+// written. Event is, after Patch, the body of the twin change event; nil when
+// nothing was written.
 //
-// IoT Hub: contract.md §9.3.
+// IoT Hub: contract.md §9.3, §20.1.
 type Change struct {
 	Twin            Twin
 	DesiredVersion  int64
 	ReportedVersion int64
 	Notification    []byte
+	Event           []byte
 }
 
 // Patch merges the update into the twin: objects are merged, null removes,
@@ -64,11 +66,16 @@ func (s *Store) Patch(id iot.Identity, u Update, ifMatch string) (Change, error)
 		r.tags.apply(tags, tagsSize, stamp{})
 	}
 	if desired == nil {
-		return r.change(nil), nil
+		c := r.change(nil)
+		c.Event = r.event(parts{tags: tags})
+		return c, nil
 	}
 	r.desired.version++
-	r.desired.apply(desired, desiredSize, stamp{ticks(s.clock.Now()), r.desired.version})
-	return r.change(desired.notification(r.desired.version)), nil
+	written := stamp{ticks(s.clock.Now()), r.desired.version}
+	r.desired.apply(desired, desiredSize, written)
+	c := r.change(desired.notification(r.desired.version))
+	c.Event = r.event(parts{tags: tags, desired: desired, stamp: written})
+	return c, nil
 }
 
 // Replace puts the update's sections in the place of the twin's; one that the
@@ -113,10 +120,21 @@ func (s *Store) Replace(id iot.Identity, u Update, ifMatch string) (Change, erro
 //
 // IoT Hub: contract.md §9.2, §10.2, §10.3.
 func (s *Store) PatchReported(id iot.Identity, patch []byte, ifVersion int64) (version int64, err error) {
+	version, _, err = s.patchReported(id, patch, ifVersion, false)
+	return version, err
+}
+
+// Report is PatchReported that also makes the body of the twin change event.
+// IoT Hub: contract.md §20.1.
+func (s *Store) Report(id iot.Identity, patch []byte, ifVersion int64) (version int64, event []byte, err error) {
+	return s.patchReported(id, patch, ifVersion, true)
+}
+
+func (s *Store) patchReported(id iot.Identity, patch []byte, ifVersion int64, told bool) (version int64, event []byte, err error) {
 	room := s.room()
 	d, err := parse(string(patch), (*room)[:0], false)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	*room = d
 	defer s.free(room)
@@ -124,21 +142,25 @@ func (s *Store) PatchReported(id iot.Identity, patch []byte, ifVersion int64) (v
 	defer s.mu.Unlock()
 	r, ok := s.twins[id]
 	if !ok {
-		return 0, notFound(id)
+		return 0, nil, notFound(id)
 	}
 	if ifVersion != 0 && ifVersion != r.reported.version {
-		return 0, iot.ErrPreconditionFailed.Because(
+		return 0, nil, iot.ErrPreconditionFailed.Because(
 			"Reported properties have version %d, not %d.", r.reported.version, ifVersion)
 	}
 	size, err := r.reported.sizeWith(d, "reported properties", MaxPropertiesSize)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	r.view = nil
 	r.version++
 	r.reported.version++
-	r.reported.apply(d, size, stamp{ticks: ticks(s.clock.Now())})
-	return r.reported.version, nil
+	written := stamp{ticks: ticks(s.clock.Now())}
+	r.reported.apply(d, size, written)
+	if told {
+		event = r.event(parts{reported: d, stamp: written})
+	}
+	return r.reported.version, event, nil
 }
 
 // room is memory to parse a patch into, which free takes back.
