@@ -12,9 +12,6 @@ import (
 // IoT Hub: contract.md §13.1, iot-hub-devguide-identity-registry.md.
 const MaxStatusReason = 128
 
-// scopePrefix starts the scope of an edge device. IoT Hub: contract.md §13.1.
-const scopePrefix = "ms-azure-iot-edge://"
-
 // Status says whether a device may connect.
 type Status string
 
@@ -40,7 +37,8 @@ type Device struct {
 	Authentication iot.Authentication // empty means sas with new keys
 
 	// IoTEdge is the capability `iotEdge`. The store names the DeviceScope of
-	// an edge device; a device below one has its parent's.
+	// an edge device and gives it its system modules; a device below one has
+	// its parent's scope, an edge device in ParentScopes only.
 	IoTEdge      bool
 	DeviceScope  string
 	ParentScopes []string
@@ -65,6 +63,9 @@ func (d Device) prepared() (Device, error) {
 	if d.Authentication.Type == iot.AuthenticationNone {
 		return d, iot.ErrArgumentInvalid.Because("Device %s needs an authentication type other than none.", d.ID)
 	}
+	if len(d.ParentScopes) > 1 {
+		return d, iot.ErrArgumentInvalid.Because("Device %s can have one parent only.", d.ID)
+	}
 	auth, err := preparedAuthentication(d.ID, d.Authentication)
 	if err != nil {
 		return d, err
@@ -72,33 +73,6 @@ func (d Device) prepared() (Device, error) {
 	d.Authentication = auth
 	d.ParentScopes = slices.Clone(d.ParentScopes)
 	return d, nil
-}
-
-// placed is the device with its scopes settled; old is the stored device it
-// replaces, nil when it is new.
-//
-// An edge device's own scope is the store's to name, whatever the caller says,
-// and keeps its name; one that becomes an edge device later gets a scope
-// without the ticks. Any other device has its parent's scope, twice; parent
-// scopes without a device scope count for nothing.
-//
-// IoT Hub: contract.md §13.1 and the live findings that section cites.
-func (d Device) placed(old *Device) Device {
-	switch {
-	case d.IoTEdge && old == nil:
-		d.DeviceScope = scopePrefix + d.ID + "-" + d.GenerationID
-	case d.IoTEdge && old.IoTEdge:
-		d.DeviceScope = old.DeviceScope
-	case d.IoTEdge:
-		d.DeviceScope = scopePrefix + d.ID + "-"
-	case old != nil && old.IoTEdge && d.DeviceScope == old.DeviceScope:
-		d.DeviceScope, d.ParentScopes = "", nil
-	case d.DeviceScope == "":
-		d.ParentScopes = nil
-	default:
-		d.ParentScopes = []string{d.DeviceScope}
-	}
-	return d
 }
 
 // copied is the device for a caller, who may change it.

@@ -2,12 +2,12 @@ package registry
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/linarite/linarite/iot"
 )
 
-// MaxModules is how many modules a device may have.
+// MaxModules is how many modules a device may have beside its system modules
+// [unsourced: whether these count].
 // IoT Hub: contract.md §13.1, iot-hub-devguide-quotas-throttling.md.
 const MaxModules = 50
 
@@ -26,7 +26,7 @@ type Module struct {
 
 // CreateModule registers a module that does not exist yet and returns it as
 // stored. Errors: ErrArgumentInvalid; ErrDeviceNotFound; ErrModuleExists;
-// ErrTooManyModules.
+// ErrTooManyModules; ErrSystemModule.
 //
 // Differs: the text of ErrModuleExists does not name the hub ("Device X in
 // IotHub Y already contains …"), which a registry does not know.
@@ -41,9 +41,11 @@ func (s *Store) CreateModule(m Module) (Module, error) {
 	switch {
 	case !ok:
 		return Module{}, deviceNotFound(m.DeviceID)
+	case m.IsSystem():
+		return Module{}, d.refuseSystem(m.ID)
 	case d.module(m.ID) != nil:
 		return Module{}, iot.ErrModuleExists.Because("Device %s already contains Module %s.", m.DeviceID, m.ID)
-	case len(d.modules) >= MaxModules:
+	case d.ownModules() >= MaxModules:
 		return Module{}, iot.ErrTooManyModules.Because("Device %s already has %d modules.", m.DeviceID, MaxModules)
 	}
 	v := s.firstVersion()
@@ -53,7 +55,7 @@ func (s *Store) CreateModule(m Module) (Module, error) {
 }
 
 // UpdateModule replaces a module and returns it as stored. ifMatch and errors
-// are Update's, and ErrModuleNotFound.
+// are Update's, ErrModuleNotFound and ErrSystemModule.
 func (s *Store) UpdateModule(m Module, ifMatch string) (Module, error) {
 	m, err := m.prepared()
 	if err != nil {
@@ -61,9 +63,16 @@ func (s *Store) UpdateModule(m Module, ifMatch string) (Module, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, stored, err := s.find(iot.Module(m.DeviceID, m.ID))
-	if err != nil {
-		return Module{}, err
+	d, ok := s.devices[m.DeviceID]
+	switch {
+	case !ok:
+		return Module{}, deviceNotFound(m.DeviceID)
+	case m.IsSystem():
+		return Module{}, d.refuseSystem(m.ID)
+	}
+	stored := d.module(m.ID)
+	if stored == nil {
+		return Module{}, moduleNotFound(m.DeviceID, m.ID)
 	}
 	if err := stored.version.meets(ifMatch); err != nil {
 		return Module{}, err
@@ -74,8 +83,8 @@ func (s *Store) UpdateModule(m Module, ifMatch string) (Module, error) {
 	return m, nil
 }
 
-// DeleteModule removes a module. ifMatch and errors are Delete's, and
-// ErrModuleNotFound.
+// DeleteModule removes a module. ifMatch and errors are Delete's,
+// ErrModuleNotFound and ErrSystemModule.
 func (s *Store) DeleteModule(device, module, ifMatch string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -84,8 +93,11 @@ func (s *Store) DeleteModule(device, module, ifMatch string) error {
 		return deviceNotFound(device)
 	}
 	i := d.moduleAt(module)
-	if i < 0 {
+	switch {
+	case i < 0:
 		return moduleNotFound(device, module)
+	case d.modules[i].IsSystem():
+		return d.refuseSystem(module)
 	}
 	if err := d.modules[i].version.meets(ifMatch); err != nil {
 		return err
@@ -127,12 +139,12 @@ func (s *Store) Modules(device string) ([]Module, error) {
 }
 
 // prepared is the module as it may be stored: checked, with its defaults
-// filled in. Ids that start with `$` are the hub's own.
+// filled in.
 //
 // IoT Hub: contract.md §13.1, §13.2.
 func (m Module) prepared() (Module, error) {
-	if !iot.ValidID(m.ID) || strings.HasPrefix(m.ID, "$") {
-		return m, iot.ErrArgumentInvalid.Because("The module identifier %s is invalid.", m.ID)
+	if !iot.ValidID(m.ID) {
+		return m, invalidModule(m.ID)
 	}
 	if m.Authentication.Type == iot.AuthenticationNone {
 		m.Authentication.Type = iot.AuthenticationSAS

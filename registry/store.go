@@ -50,7 +50,7 @@ func NewStore(clk *clock.Clock) *Store {
 
 // Create registers a device that does not exist yet and returns it as stored,
 // with generated keys where it brought none. Errors: ErrArgumentInvalid;
-// ErrDeviceExists.
+// ErrDeviceExists; ErrDeviceScope.
 //
 // IoT Hub: contract.md §12.3, §12.4, §13.1.
 func (s *Store) Create(d Device) (Device, error) {
@@ -66,15 +66,20 @@ func (s *Store) Create(d Device) (Device, error) {
 	}
 	v := s.firstVersion()
 	d.GenerationID, d.ETag = s.nextGeneration(), v.etag()
-	stored := &device{Device: d.placed(nil), version: v}
+	if d, err = s.place(d, nil); err != nil {
+		return Device{}, err
+	}
+	stored := &device{Device: d, version: v}
 	s.link(stored)
+	s.equip(stored)
 	return stored.copied(), nil
 }
 
 // Update replaces a device and returns it as stored; without authentication it
 // gets new keys. ifMatch is an If-Match header's value (`*` for any version);
 // without one the update is refused. Errors: ErrArgumentInvalid;
-// ErrDeviceNotFound, whose text is the id; ErrPreconditionFailed.
+// ErrDeviceNotFound, whose text is the id; ErrPreconditionFailed;
+// ErrDeviceScope.
 //
 // IoT Hub: contract.md §12.3, §12.4, §13.1.
 func (s *Store) Update(d Device, ifMatch string) (Device, error) {
@@ -91,14 +96,18 @@ func (s *Store) Update(d Device, ifMatch string) (Device, error) {
 	if err := stored.version.meets(ifMatch); err != nil {
 		return Device{}, err
 	}
+	d.GenerationID = stored.GenerationID
+	if d, err = s.place(d, &stored.Device); err != nil {
+		return Device{}, err
+	}
 	stored.version++
-	d.GenerationID, d.ETag = stored.GenerationID, stored.version.etag()
-	d.StatusUpdated = stored.StatusUpdated
+	d.ETag, d.StatusUpdated = stored.version.etag(), stored.StatusUpdated
 	if d.Status != stored.Status {
 		d.StatusUpdated = s.clock.Now()
 		s.disabled += isDisabled(d) - isDisabled(stored.Device)
 	}
-	stored.Device = d.placed(&stored.Device)
+	stored.Device = d
+	s.equip(stored)
 	return stored.copied(), nil
 }
 

@@ -56,6 +56,7 @@ func (d Device) fits(h *hub.Hub) error {
 	if err != nil {
 		return err
 	}
+	there = slices.DeleteFunc(there, func(v hub.ModuleView) bool { return v.IsSystem() }) // they take no room
 	count := len(there)
 	for _, m := range d.Modules {
 		if !slices.ContainsFunc(there, func(v hub.ModuleView) bool { return v.ID == m.ID }) {

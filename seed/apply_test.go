@@ -37,9 +37,11 @@ func TestTheExampleSeedsAHub(t *testing.T) {
 
 	modules, err := h.Modules("gateway")
 	require.NoError(t, err)
-	require.Len(t, modules, 3)
-	assert.Equal(t, "IoTEdge", modules[0].ManagedBy)
-	assert.Equal(t, seed.DerivedKey(iot.Module("gateway", "opc")), modules[0].Authentication.PrimaryKey)
+	require.Len(t, modules, 5)
+	assert.Equal(t, "$edgeAgent", modules[0].ID)
+	assert.Equal(t, "$edgeHub", modules[1].ID)
+	assert.Equal(t, "IoTEdge", modules[2].ManagedBy)
+	assert.Equal(t, seed.DerivedKey(iot.Module("gateway", "opc")), modules[2].Authentication.PrimaryKey)
 
 	doc := twinOf(t, h, "thermostat-1", "")
 	assert.Equal(t, `{"building":"north","floor":2}`, string(doc.Tags))
@@ -113,7 +115,7 @@ devices:
 
 	modules, err := h.Modules("d")
 	require.NoError(t, err)
-	require.Len(t, modules, 3)
+	require.Len(t, modules, 5, "it has become an edge device")
 	assert.Equal(t, "me", modules[0].ManagedBy)
 	assert.Empty(t, twinOf(t, h, "d", "m").Tags)
 	assert.Len(t, h.Devices(10), 3)
