@@ -161,8 +161,7 @@ func waysToTrust(ca string) []wayToTrust {
 		{"Node", "node", "NODE_EXTRA_CA_CERTS=" + ca},
 		{"Python, device", "python_device", `server_verification_cert=open("` + ca + `").read()`},
 		{"Python, service", "python_service", "REQUESTS_CA_BUNDLE=" + ca},
-		{"Java", "java", "keytool -importcert -noprompt -alias linarite -file " + ca +
-			" -keystore trust.jks -storepass changeit, then -Djavax.net.ssl.trustStore=trust.jks"},
+		{"Java", "java", `eval "$(linarite env)", then java -Djavax.net.ssl.trustStore=$IOTHUB_TRUST_STORE`},
 		{"C", "c", "SSL_CERT_FILE=" + ca + ", or SetOption(OPTION_TRUSTED_CERT, pem)"},
 		{"C#", "csharp", "SSL_CERT_FILE=" + ca + ", or linarite trust install"},
 		{"Go", "go", "tls.Config.RootCAs, or SSL_CERT_FILE=" + ca},

@@ -17,6 +17,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/linarite/linarite/certs"
 	"github.com/linarite/linarite/server"
 )
 
@@ -48,7 +49,9 @@ func (p *program) envVerb() *cobra.Command {
 		Long: `Print commands that set, for a shell and what it starts, the connection strings of
 the running hub, and what makes SDKs trust its CA: the hub's CA alone for Node,
 and a file with the system's CAs and the hub's for all that would otherwise trust
-nobody else (Python, C, C#, Go, curl). "linarite trust install" does it for good.`,
+nobody else (Python, C, C#, Go, curl). Java has to be told where its file is:
+java "-Djavax.net.ssl.trustStore=$IOTHUB_TRUST_STORE". "linarite trust install"
+does it for good.`,
 		Example: `  eval "$(linarite env)"
   eval "$(linarite env --device thermostat)"
   linarite env --shell fish | source
@@ -145,7 +148,7 @@ func (s *surroundings) trust(ctx context.Context) ([]setting, error) {
 	if status != http.StatusOK {
 		return nil, refusal(status, ca)
 	}
-	alone, err := s.keep(ca)
+	alone, err := s.keep("pem", ca)
 	if err != nil {
 		return nil, err
 	}
@@ -153,14 +156,21 @@ func (s *surroundings) trust(ctx context.Context) ([]setting, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := alone
 	if len(roots) > 0 {
-		if all, err = s.keep(slices.Concat(bytes.TrimSpace(roots), []byte("\n"), ca)); err != nil {
-			return nil, err
-		}
+		roots = append(bytes.TrimSpace(roots), '\n')
+	}
+	roots = append(roots, ca...)
+	all, err := s.keep("pem", roots)
+	if err != nil {
+		return nil, err
+	}
+	store, err := s.keep("jks", certs.KeyStore(roots))
+	if err != nil {
+		return nil, err
 	}
 	return []setting{
 		{"IOTHUB_CA_FILE", alone},
+		{"IOTHUB_TRUST_STORE", store},
 		{"NODE_EXTRA_CA_CERTS", alone},
 		{"CURL_CA_BUNDLE", all},
 		{"REQUESTS_CA_BUNDLE", all},
@@ -185,7 +195,7 @@ func (s *surroundings) roots() ([]byte, error) {
 
 // keep writes certificates to a file that is named after them, so that no other
 // hub's take their place.
-func (s *surroundings) keep(text []byte) (string, error) {
+func (s *surroundings) keep(format string, text []byte) (string, error) {
 	folder, err := filepath.Abs(s.folder)
 	if err != nil {
 		return "", err
@@ -193,7 +203,7 @@ func (s *surroundings) keep(text []byte) (string, error) {
 	if err := os.MkdirAll(folder, 0o755); err != nil { //nolint:gosec // certificates are for everybody
 		return "", fmt.Errorf("make the folder for certificates, which --out names: %w", err)
 	}
-	path := filepath.Join(folder, fmt.Sprintf("ca-%.8x.pem", sha256.Sum256(text)))
+	path := filepath.Join(folder, fmt.Sprintf("ca-%.8x.%s", sha256.Sum256(text), format))
 	if kept, err := os.ReadFile(path); err == nil && bytes.Equal(kept, text) {
 		return path, nil
 	}

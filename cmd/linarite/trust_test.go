@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/linarite/linarite/certs"
 	"github.com/linarite/linarite/hubtest"
 )
 
@@ -44,6 +45,10 @@ func TestTheEnvironmentOfAShell(t *testing.T) {
 	require.NoError(t, err)
 	assert.True(t, strings.HasSuffix(string(all), string(ca)), "the system's, and then the hub's")
 	assert.True(t, x509.NewCertPool().AppendCertsFromPEM(all))
+
+	store, err := os.ReadFile(set["IOTHUB_TRUST_STORE"])
+	require.NoError(t, err)
+	assert.Equal(t, certs.KeyStore(all), store)
 
 	again := do(t, nil, "env", "--shell", "sh", "--device", "d1", "--out", folder, "--control", controlOf(h))
 	assert.Equal(t, r.out, again.out, "the files are named after what they hold")
