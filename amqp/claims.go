@@ -61,7 +61,7 @@ func (c *claims) add(path string, p proof) error {
 	held := c.held[path]
 	if held == nil {
 		if len(c.held) >= maxClaims {
-			return iot.ErrForbidden.Because("a connection may show %d tokens", maxClaims)
+			return iot.ErrTooManyTokens
 		}
 		held = &claim{path: path, links: map[*transport.Link]need{}}
 		c.held[path] = held

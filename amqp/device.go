@@ -89,7 +89,8 @@ func (p *peer) connect(l *transport.Link, id iot.Identity) (*device, error) {
 	// Messages that were queued before are delivered, which Resume says.
 	d.session, err = p.srv.hub.Connect(hub.ConnectRequest{
 		Identity: id, Token: token, Certificates: p.certs, ModelID: l.Properties.Text(modelProperty), Agent: l.Properties.Text(agentProperty),
-		APIVersion: l.Properties.Text("com.microsoft:api-version"), Protocol: p.protocol, RemoteAddr: p.remote, Resume: true,
+		APIVersion: l.Properties.Text("com.microsoft:api-version"), Protocol: p.protocol, RemoteAddr: p.remote,
+		Replaced: iot.ErrLinkConflict, Resume: true,
 	}, d)
 	if err != nil {
 		return nil, err

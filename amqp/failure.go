@@ -44,9 +44,9 @@ func failure(err error) *codec.Error {
 // condition is the condition of an error of the catalogue.
 func condition(e *iot.Error) codec.Symbol {
 	switch e.Code {
-	case iot.ErrQueueFull.Code, iot.ErrTooManyMethods.Code:
+	case iot.ErrQueueFull.Code, iot.ErrTooManyMethods.Code, iot.ErrTooManyTokens.Code:
 		return conditionLimit
-	case iot.ErrConnectionReplaced.Code:
+	case iot.ErrLinkConflict.Code:
 		return conditionStolen
 	case iot.ErrDeviceDisabled.Code:
 		return conditionUnauthorized

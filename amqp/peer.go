@@ -120,8 +120,8 @@ func (p *peer) node(l *transport.Link, a place) (transport.Node, *codec.Error) {
 
 // noSuch refuses a link to something that is not there.
 func (p *peer) noSuch(l *transport.Link) (transport.Node, *codec.Error) {
-	return transport.Node{}, codec.Failure(conditionNotFound,
-		"The messaging entity '"+strings.ToValidUTF8(l.Address(), "?")+"' could not be found.")
+	return transport.Node{}, failure(iot.ErrAddressNotFound.Because(
+		"The messaging entity '%s' could not be found.", strings.ToValidUTF8(l.Address(), "?")))
 }
 
 // refused logs what a peer was denied.

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"cmp"
 	"errors"
 
 	"github.com/linarite/linarite/auth"
@@ -52,7 +53,7 @@ func (h *Hub) admit(r ConnectRequest, l Link) (*Session, error) {
 	}
 	s.touch(now)
 	if older := h.connections.attach(s); older != nil {
-		older.cut(iot.ErrConnectionReplaced)
+		older.cut(cmp.Or(older.request.Replaced, error(iot.ErrConnectionReplaced)))
 	}
 	s.expire(principal.Expires.Sub(now))
 	if r.ModelID != "" {

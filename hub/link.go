@@ -33,8 +33,11 @@ type ConnectRequest struct {
 	ModelID      string              // Plug and Play model, or empty
 	Agent        string              // DeviceClientType, or empty
 	APIVersion   string
-	Protocol     string // "Mqtt", "MqttWs"
+	Protocol     string // "Mqtt", "MqttWs", "Amqp", "AmqpWs"
 	RemoteAddr   string
+	// Replaced is why this connection ends when a newer one of the same identity
+	// takes its place; nil is iot.ErrConnectionReplaced.
+	Replaced error
 	// Resume asks for what the identity's last connection kept (MQTT's
 	// CleanSession 0); without it that is forgotten, and messages queued before
 	// the device listens are not delivered to it (contract.md §8.8).

@@ -197,8 +197,13 @@ func TestWhatALinkMustNotDo(t *testing.T) {
 			}
 		}},
 		{"send a message that is too long", "amqp:link:message-size-exceeded", func(c *client) {
-			for id := range uint32(30) {
-				c.transfer(&codec.Transfer{DeliveryID: codec.Some(id), More: true}, strings.Repeat("x", 60000))
+			for range 30 {
+				c.transfer(&codec.Transfer{DeliveryID: codec.Some(uint32(0)), More: true}, strings.Repeat("x", 60000))
+			}
+		}},
+		{"send two messages at once", "amqp:not-allowed", func(c *client) {
+			for id := range uint32(2) {
+				c.transfer(&codec.Transfer{DeliveryID: codec.Some(id), More: true}, "m")
 			}
 		}},
 		{"send without a delivery id", "amqp:invalid-field", func(c *client) { c.transfer(&codec.Transfer{}, "m") }},

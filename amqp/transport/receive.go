@@ -64,6 +64,9 @@ func (l *Link) collect(t *codec.Transfer, payload []byte) (*Delivery, *codec.Err
 		d = &Delivery{link: l, id: t.DeliveryID.Value, Format: t.MessageFormat.Or(0)}
 		l.partial = d
 	}
+	if t.DeliveryID.OK && t.DeliveryID.Value != d.id {
+		return nil, codec.Failure("amqp:not-allowed", fmt.Sprintf("delivery %d before the end of %d", t.DeliveryID.Value, d.id))
+	}
 	d.settled = d.settled || t.Settled.Or(false)
 	if t.Aborted {
 		l.discard()

@@ -1,10 +1,11 @@
-// Package wire_test speaks raw MQTT with the built hub: each rule and refusal as
-// it looks on the wire, and what the SDKs that are not run here put on it.
+// Package wire_test speaks raw MQTT and AMQP with the built hub: each rule and
+// refusal as it looks on the wire, and what the SDKs that are not run here put on
+// it.
 //
 // It reads and writes bytes over TLS sockets and WebSockets, on the ports that
-// the SDKs insist on, and checks the hub's certificate. There is no MQTT library
-// between a test and the wire. Section numbers (§) are those of the project's
-// reference, contract.md.
+// the SDKs insist on, and checks the hub's certificate. There is no library of
+// either protocol between a test and the wire. Section numbers (§) are those of
+// the project's reference, contract.md.
 package wire_test
 
 import (
@@ -12,6 +13,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -24,6 +26,8 @@ const (
 	clockAddress = "127.0.0.24" // of the hub whose clock is moved
 	graceAddress = "127.0.0.25" // of the hub without grace for tokens
 	resetAddress = "127.0.0.26" // of the hub that is reset
+
+	amqpClockAddress = "127.0.0.41" // of the hub whose clock AMQP's tests move
 )
 
 // hub is shared by all tests that do not move its clock. Each test registers
@@ -40,8 +44,18 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	var err error
-	if hub, err = harness.Launch(harness.Options{Address: address}); err != nil {
+	dir, err := os.MkdirTemp("", "linarite-wire-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	config := filepath.Join(dir, "linarite.yaml")
+	if err = os.WriteFile(config, []byte("consumerGroups: ["+strings.Join(groups, ", ")+"]\n"), 0o600); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	if hub, err = harness.Launch(harness.Options{Address: address, Args: []string{"--config", config}}); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}

@@ -174,7 +174,7 @@ overEachTransport('a device', (Transport) => {
     await roundTrip(await device.connect(t, Transport));
     const newer = await device.connect(t, Mqtt);
     await roundTrip(newer);
-    assert.equal((await device.lastDisconnect()).code, 400027);
+    assert.equal((await device.lastDisconnect()).code, 409002);
     assert.equal((await device.connection()).protocol, 'Mqtt');
     const inbox = Inbox.of(newer, 'message');
     await device.send({ body: 'to the newer' });
