@@ -19,8 +19,9 @@ help:
 	@echo "make lint         vet, linters, formatting"
 	@echo "make fmt          format the code"
 	@echo "make fuzz         every fuzz target for FUZZTIME=$(FUZZTIME) each"
-	@echo "make bench        Go benchmarks, then bench-quick"
+	@echo "make bench        Go benchmarks, then load beside Mosquitto and stock mochi; ten minutes"
 	@echo "make bench-quick  load beside Mosquitto, a minute; ARGS=\"--json FILE\""
+	@echo "make bench-diff   Go benchmarks of the hot functions against the last commit; BASE=v1.0"
 	@echo "make ci           what a change must pass: lint race fuzz test examples image-check"
 	@echo "make examples     the example programs, against the built binary"
 	@echo "make dist         binaries for Linux, macOS and Windows, reproducible"
@@ -66,13 +67,21 @@ fuzz:
 .PHONY: bench
 bench:
 	go test -run '^$$' -bench . -benchmem ./...
-	@$(MAKE) bench-quick
+	@$(MAKE) bench-load
 
-.PHONY: bench-quick
-bench-quick: build
+.PHONY: bench-load
+bench-load: build
 	@bench/install-mosquitto.sh
 	@go -C bench build -o ../bin/bench .
 	@bin/bench --hub bin/linarite $(ARGS)
+
+.PHONY: bench-quick
+bench-quick:
+	@$(MAKE) bench-load ARGS="--quick $(ARGS)"
+
+.PHONY: bench-diff
+bench-diff:
+	@bench/diff.sh $(BASE)
 
 .PHONY: examples
 examples: build

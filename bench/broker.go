@@ -25,6 +25,13 @@ type broker interface {
 	fresh(dir string) (*exec.Cmd, login, error)
 }
 
+// Names of the brokers, in the order of the report's columns.
+const (
+	nameLinarite  = "linarite"
+	nameMosquitto = "mosquitto"
+	nameMochi     = "mochi"
+)
+
 // login is how a client enters a broker, and the topic it publishes to.
 type login struct {
 	clientID string

@@ -7,8 +7,10 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"math/big"
 	"net"
+	"os"
 	"time"
 )
 
@@ -50,4 +52,10 @@ func makeCertificate(address string) (certificate, error) {
 	}
 	c.trusted.AppendCertsFromPEM(c.certPEM)
 	return c, nil
+}
+
+// save writes both parts beside each other.
+func (c certificate) save(prefix string) (certFile, keyFile string, err error) {
+	certFile, keyFile = prefix+".pem", prefix+"-key.pem"
+	return certFile, keyFile, errors.Join(os.WriteFile(certFile, c.certPEM, 0o600), os.WriteFile(keyFile, c.keyPEM, 0o600))
 }

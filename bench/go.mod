@@ -3,6 +3,19 @@ module github.com/linarite/linarite/bench
 
 go 1.26.0
 
-require github.com/linarite/linarite/test v0.0.0
+require (
+	github.com/linarite/linarite/test v0.0.0
+	github.com/mochi-mqtt/server/v2 v2.7.9
+)
+
+require (
+	github.com/aclements/go-moremath v0.0.0-20210112150236-f10218a38794 // indirect
+	github.com/gorilla/websocket v1.5.3 // indirect
+	github.com/rs/xid v1.4.0 // indirect
+	golang.org/x/perf v0.0.0-20260908200009-22c9c6c9d4da // indirect
+	gopkg.in/yaml.v3 v3.0.1 // indirect
+)
 
 replace github.com/linarite/linarite/test => ../test
+
+tool golang.org/x/perf/cmd/benchstat

@@ -14,9 +14,13 @@ import (
 // linarite is the hub with its default flags. Each client is a device of its
 // own, registered through the service API, with a SAS token of its own key.
 type linarite struct {
-	hub *harness.Hub
+	label   string
+	address string
+	crowd   int // how many more devices it has, which never connect
+	hub     *harness.Hub
 }
 
+// newLinarite is the hub of a binary.
 func newLinarite(binary string) (*linarite, error) {
 	path, err := filepath.Abs(binary)
 	if err != nil {
@@ -26,21 +30,24 @@ func newLinarite(binary string) (*linarite, error) {
 		return nil, err
 	}
 	_, err = harness.Binary()
-	return &linarite{}, err
+	return &linarite{label: nameLinarite, address: linariteAddress}, err
 }
 
-func (l *linarite) name() string     { return "linarite" }
-func (l *linarite) addr() string     { return linariteAddress + ":" + harness.MQTTPort }
+func (l *linarite) name() string     { return l.label }
+func (l *linarite) addr() string     { return l.address + ":" + harness.MQTTPort }
 func (l *linarite) tls() *tls.Config { return l.hub.TLS() }
 func (l *linarite) pid() int         { return l.hub.PID() }
 func (l *linarite) stop() error      { return l.hub.Stop() }
 
 func (l *linarite) start() (err error) {
-	l.hub, err = harness.Launch(harness.Options{Address: linariteAddress})
+	l.hub, err = harness.Launch(harness.Options{Address: l.address})
 	return err
 }
 
 func (l *linarite) logins(n int) ([]login, error) {
+	if err := l.register(l.crowd); err != nil {
+		return nil, err
+	}
 	all := make([]login, n)
 	err := parallel(8, n, func(i int) error {
 		device, err := l.hub.Register(fmt.Sprintf("bench-%05d", i), "")
@@ -50,11 +57,19 @@ func (l *linarite) logins(n int) ([]login, error) {
 	return all, err
 }
 
+// register makes devices known that will never come.
+func (l *linarite) register(n int) error {
+	return parallel(8, n, func(i int) error {
+		_, err := l.hub.Register(fmt.Sprintf("crowd-%06d", i), "")
+		return err
+	})
+}
+
 // fresh lets an unknown device in, since nobody is there yet to register one.
 func (l *linarite) fresh(dir string) (*exec.Cmd, login, error) {
-	device := harness.Identity{Host: linariteAddress, DeviceID: "first", Key: harness.WellKnownKey}
+	device := harness.Identity{Host: l.address, DeviceID: "first", Key: harness.WellKnownKey}
 	command, err := harness.Command(harness.Options{
-		Address: linariteAddress, Data: dir, Args: []string{"--auto-create"},
+		Address: l.address, Data: dir, Args: []string{"--auto-create"},
 	})
 	return command, deviceLogin(device), err
 }

@@ -2,80 +2,119 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// load is publishing on many connections at once.
+// load is publishing on many connections at once, each as fast as it gets
+// acknowledgements.
 type load struct {
-	Name        string
-	Connections int
-	Outstanding int           // messages without an acknowledgement, on each connection
-	Payload     int           // bytes
-	WarmUp      time.Duration // not measured
-	Duration    time.Duration // measured
-	Must        float64       // the least ratio of the hub's rate to the other broker's
+	name        string
+	connections int
+	outstanding int           // messages without an acknowledgement, on each connection
+	qos         byte          // 0: each batch of outstanding ones ends in a PINGREQ, whose answer acknowledges all
+	payload     int           // bytes
+	warmUp      time.Duration // not measured
+	duration    time.Duration // measured
+	rate, cpu   bound
+}
+
+// client is one connection of a load.
+type client interface {
+	// run publishes until stop is set and every message is acknowledged.
+	run(measuring, stop *atomic.Bool) error
+	// count is how many were acknowledged, and how long that took while measuring
+	// was set; the second only after run.
+	count() (int64, *histogram)
 }
 
 // rate is what came of a load.
 type rate struct {
-	Messages int64         // acknowledged while it was measured
-	Elapsed  time.Duration // how long that was
-	CPU      time.Duration // of the broker
-	Foreign  float64       // cores used by neither broker nor generator
+	messages int64         // acknowledged while it was measured
+	elapsed  time.Duration // how long that was
+	cpu      time.Duration // of the broker
+	foreign  float64       // cores used by neither broker nor generator
 	latency  histogram
 }
 
-// add puts two runs of the same load together.
-func (r *rate) add(other rate) {
-	r.Messages += other.Messages
-	r.Elapsed += other.Elapsed
-	r.CPU += other.CPU
-	r.Foreign = max(r.Foreign, other.Foreign)
-	r.latency.merge(&other.latency)
-}
-
-func (r *rate) perSecond() float64 { return float64(r.Messages) / r.Elapsed.Seconds() }
+func (r *rate) perSecond() float64 { return float64(r.messages) / r.elapsed.Seconds() }
 
 // cpuPerMessage is in microseconds.
 func (r *rate) cpuPerMessage() float64 {
-	return float64(r.CPU.Microseconds()) / float64(max(1, r.Messages))
+	return float64(r.cpu.Microseconds()) / float64(max(1, r.messages))
 }
 
-// run puts the load on a broker that is started.
-func (l load) run(b broker, logins []login) (rate, error) {
-	conns, err := connectAll(b, logins[:l.Connections])
+// load puts a load on each broker and reports it.
+func (c *contest) load(l load) error {
+	f := figures{}
+	err := c.compare(l.connections, func(b broker, logins []login) error {
+		result, err := l.run(b, logins)
+		if err != nil {
+			return err
+		}
+		f.add("rate", b, result.perSecond())
+		f.add("cpu", b, result.cpuPerMessage())
+		f.add("p50", b, micro(result.latency.quantile(0.5)))
+		f.add("p99", b, micro(result.latency.quantile(0.99)))
+		c.report.Foreign = max(c.report.Foreign, result.foreign)
+		return nil
+	})
 	if err != nil {
-		return rate{}, err
+		return fmt.Errorf("%s: %w", l.name, err)
 	}
-	publishers := make([]*publisher, len(conns))
+	name := fmt.Sprintf("%s, %d × %d", l.name, l.connections, l.outstanding)
+	c.report.add(name, "msg/s", f["rate"], l.rate)
+	c.report.add(name+", CPU of the broker", "µs/msg", f["cpu"], l.cpu)
+	c.report.add(name+", p50", "µs", f["p50"], bound{})
+	c.report.add(name+", p99", "µs", f["p99"], bound{})
+	return nil
+}
+
+func micro(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
+
+// run puts the load on a broker that is started.
+func (l load) run(b broker, logins []login) (*rate, error) {
+	conns, err := connectAll(b, logins[:l.connections])
+	if err != nil {
+		return nil, err
+	}
+	clients := make([]client, len(conns))
 	for i, conn := range conns {
-		publishers[i] = newPublisher(conn, logins[i].topic, l.Payload, l.Outstanding)
+		clients[i] = l.client(conn, logins[i].topic)
 	}
 	var measuring, stop atomic.Bool
 	var running sync.WaitGroup
-	failures := make([]error, len(publishers))
-	for i, p := range publishers {
-		running.Go(func() { failures[i] = p.run(&measuring, &stop) })
+	failures := make([]error, len(clients))
+	for i, one := range clients {
+		running.Go(func() { failures[i] = one.run(&measuring, &stop) })
 	}
-	<-time.After(l.WarmUp)
-	before := sample(b.pid(), publishers)
+	<-time.After(l.warmUp)
+	before := sample(b.pid(), clients)
 	measuring.Store(true)
-	<-time.After(l.Duration)
+	<-time.After(l.duration)
 	measuring.Store(false)
-	after := sample(b.pid(), publishers)
+	after := sample(b.pid(), clients)
 	stop.Store(true)
 	watchdog := time.AfterFunc(ioTimeout, func() { closeAll(conns) })
 	running.Wait()
 	watchdog.Stop()
 
 	result := after.since(before)
-	for _, p := range publishers {
-		result.latency.merge(&p.latency)
+	for _, one := range clients {
+		_, latency := one.count()
+		result.latency.merge(latency)
 	}
-	return result, errors.Join(errors.Join(failures...), leaveAll(conns))
+	return &result, errors.Join(before.err, after.err, errors.Join(failures...), leaveAll(conns))
+}
+
+func (l load) client(conn net.Conn, topic string) client {
+	if l.qos == 0 {
+		return newStreamer(conn, topic, l.payload, l.outstanding)
+	}
+	return newPublisher(conn, topic, l.payload, l.outstanding)
 }
 
 // snapshot is a moment of a run.
@@ -86,10 +125,11 @@ type snapshot struct {
 	err   error
 }
 
-func sample(pid int, publishers []*publisher) snapshot {
+func sample(pid int, clients []client) snapshot {
 	s := snapshot{at: time.Now()}
-	for _, p := range publishers {
-		s.acked += p.acked.Load()
+	for _, one := range clients {
+		n, _ := one.count()
+		s.acked += n
 	}
 	s.cpu, s.err = cpuUsage(pid)
 	return s
@@ -101,10 +141,10 @@ func (s snapshot) since(before snapshot) rate {
 	broker := s.cpu.process - before.cpu.process
 	foreign := s.cpu.machine - before.cpu.machine - broker - (s.cpu.generator - before.cpu.generator)
 	return rate{
-		Messages: s.acked - before.acked,
-		Elapsed:  elapsed,
-		CPU:      broker,
-		Foreign:  max(0, foreign.Seconds()/elapsed.Seconds()),
+		messages: s.acked - before.acked,
+		elapsed:  elapsed,
+		cpu:      broker,
+		foreign:  max(0, foreign.Seconds()/elapsed.Seconds()),
 	}
 }
 

@@ -1,8 +1,8 @@
-// Bench puts load on the built hub and on Mosquitto, in turn, with the same
+// Bench puts load on the built hub and on other brokers, in turn, with the same
 // generator on the same machine, and compares them. What counts is the ratio:
-// both share the machine with the generator.
+// all share the machine with the generator.
 //
-//	bench --hub bin/linarite [--json report.json] [--no-check]
+//	bench --hub bin/linarite [--quick] [--only loads,fleet] [--json FILE] [--svg FILE] [--no-check]
 //
 // It exits with 1 when the hub is slower than it must be.
 package main
@@ -11,54 +11,62 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"time"
+	"strings"
 )
 
-// Loopback addresses of the two brokers.
+// Loopback addresses of the brokers.
 const (
 	linariteAddress  = "127.0.0.21"
 	mosquittoAddress = "127.0.0.22"
+	mochiAddress     = "127.0.0.27"
+	crowdedAddress   = "127.0.0.28"
 )
 
 // settings are the command line.
 type settings struct {
-	hub      string
-	json     string
-	noCheck  bool
-	duration time.Duration
-	idle     int
-	starts   int
+	hub, json, svg, only string
+	quick, noCheck       bool
+	rounds               int
 }
 
 func main() {
+	if len(os.Args) == 5 && os.Args[1] == serveCommand {
+		fail(serveMochi(os.Args[2], os.Args[3], os.Args[4]))
+		return
+	}
 	var s settings
 	flag.StringVar(&s.hub, "hub", "bin/linarite", "the hub's binary")
+	flag.BoolVar(&s.quick, "quick", false, "within a minute: fewer figures, no stock mochi")
+	flag.StringVar(&s.only, "only", "", "these parts, separated by commas: "+strings.Join(names(fullParts(nil, settings{})), ", "))
+	flag.IntVar(&s.rounds, "rounds", 0, "rounds of each comparison; 0 is 6, or 2 with --quick")
 	flag.StringVar(&s.json, "json", "", "write the report as JSON to this file")
+	flag.StringVar(&s.svg, "svg", "", "draw the ratios to this file")
 	flag.BoolVar(&s.noCheck, "no-check", false, "report only: do not fail when the hub is too slow")
-	flag.DurationVar(&s.duration, "duration", 2500*time.Millisecond, "how long each of the four runs of a load is measured")
-	flag.IntVar(&s.idle, "idle", 2000, "how many idle connections memory is measured with")
-	flag.IntVar(&s.starts, "starts", 7, "how often each broker is started")
 	flag.Parse()
 
 	report, err := measure(s)
+	fail(err)
+	fail(report.print(os.Stdout))
+	if s.json != "" {
+		fail(report.save(s.json))
+	}
+	if s.svg != "" {
+		fail(report.draw(s.svg))
+	}
+	if !s.noCheck && !report.good() {
+		fail(fmt.Errorf("the hub is slower than it must be"))
+	}
+}
+
+// fail ends the program when there is an error.
+func fail(err error) {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
-	report.print(os.Stdout)
-	if s.json != "" {
-		if err := report.save(s.json); err != nil {
-			fmt.Fprintln(os.Stderr, "bench:", err)
-			os.Exit(1)
-		}
-	}
-	if !s.noCheck && !report.good() {
-		fmt.Fprintln(os.Stderr, "bench: the hub is slower than it must be")
-		os.Exit(1)
-	}
 }
 
-// measure runs everything and collects it.
+// measure runs all parts and collects what they find.
 func measure(s settings) (*report, error) {
 	scratch, err := os.MkdirTemp("", "linarite-bench-")
 	if err != nil {
@@ -68,29 +76,26 @@ func measure(s settings) (*report, error) {
 	if err := raiseFileLimit(); err != nil {
 		return nil, err
 	}
-	us, err := newLinarite(s.hub)
+	hub, err := newLinarite(s.hub)
 	if err != nil {
 		return nil, err
 	}
-	them, err := newMosquitto(scratch)
+	mosquitto, err := newMosquitto(scratch)
 	if err != nil {
 		return nil, err
 	}
-	r := newReport()
-	if err := r.starts(us, them, scratch, s.starts); err != nil {
-		return nil, err
-	}
-	for _, l := range []load{
-		{Name: "lock-step", Connections: 100, Outstanding: 1, Must: 1.0},
-		{Name: "pipelined", Connections: 100, Outstanding: 10, Must: 2.5},
-	} {
-		l.Payload, l.WarmUp, l.Duration = 256, 500*time.Millisecond, s.duration
-		if err := r.load(us, them, l); err != nil {
-			return nil, fmt.Errorf("%s: %w", l.Name, err)
+	c := &contest{brokers: []broker{hub, mosquitto}, rounds: s.rounds, report: newReport(), scratch: scratch}
+	parts := quickParts(hub)
+	if !s.quick {
+		mochi, err := newMochi(scratch)
+		if err != nil {
+			return nil, err
 		}
+		c.brokers = append(c.brokers, mochi)
+		parts = fullParts(hub, s)
 	}
-	if err := r.idle(us, them, s.idle); err != nil {
-		return nil, err
+	if c.rounds == 0 {
+		c.rounds = map[bool]int{true: 2, false: 6}[s.quick]
 	}
-	return r, nil
+	return c.report, c.run(parts, s.only)
 }

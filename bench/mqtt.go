@@ -81,6 +81,11 @@ func publishPacket(topic string, payload []byte) (frame []byte, id int) {
 	return frame, len(frame) - len(body) + afterTopic
 }
 
+// plainPacket is a PUBLISH with QoS 0.
+func plainPacket(topic string, payload []byte) []byte {
+	return packet(0x30, append(appendString(nil, topic), payload...))
+}
+
 // packet puts the fixed header before a body.
 func packet(first byte, body []byte) []byte {
 	frame := []byte{first}

@@ -35,6 +35,8 @@ func newPublisher(conn net.Conn, topic string, payload, outstanding int) *publis
 	return p
 }
 
+func (p *publisher) count() (int64, *histogram) { return p.acked.Load(), &p.latency }
+
 // run publishes until stop is set and every message is acknowledged.
 func (p *publisher) run(measuring, stop *atomic.Bool) error {
 	outstanding := len(p.sentAt)

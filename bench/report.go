@@ -2,136 +2,50 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
-	"strconv"
-	"time"
+	"strings"
+	"text/tabwriter"
 )
-
-// maxFirstConnack is how long the hub may take from exec to the first CONNACK.
-const maxFirstConnack = 50 // ms
 
 // maxForeign is how many cores others may use before figures are in doubt.
 const maxForeign = 0.12
 
 // report is everything that was measured.
 type report struct {
+	Machine string  `json:"machine"`
 	Cores   int     `json:"cores"`
 	Go      string  `json:"go"`
 	Foreign float64 `json:"foreignCores"` // the most that others used during a load
 	Rows    []row   `json:"rows"`
 }
 
-// row compares the two brokers in one figure.
-type row struct {
-	Name      string  `json:"name"`
-	Unit      string  `json:"unit"`
-	Linarite  float64 `json:"linarite"`
-	Mosquitto float64 `json:"mosquitto"`
-	Ratio     float64 `json:"ratio"`
-	Must      string  `json:"must,omitempty"` // "" where nothing is demanded
-	Good      bool    `json:"good"`
+func newReport() *report {
+	return &report{Machine: processor(), Cores: runtime.NumCPU(), Go: runtime.Version()}
 }
 
-func newReport() *report { return &report{Cores: runtime.NumCPU(), Go: runtime.Version()} }
-
-// starts measures first starts, by turns, and takes the medians.
-func (r *report) starts(us, them broker, scratch string, n int) error {
-	var all [2][]time.Duration
-	for i := range n {
-		for side, b := range []broker{us, them} {
-			dir := filepath.Join(scratch, b.name()+strconv.Itoa(i), "data")
-			elapsed, err := firstConnack(b, dir)
-			if err != nil {
-				return err
-			}
-			all[side] = append(all[side], elapsed)
+// processor is the machine's, as the system names it.
+func processor() string {
+	text, _ := os.ReadFile("/proc/cpuinfo")
+	for line := range strings.Lines(string(text)) {
+		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
+			return strings.TrimSpace(value)
 		}
 	}
-	median := func(of []time.Duration) float64 {
-		slices.Sort(of)
-		return of[len(of)/2].Seconds() * 1000
-	}
-	ours := median(all[0])
-	r.add(row{
-		Name: "first start, exec to CONNACK", Unit: "ms", Linarite: ours, Mosquitto: median(all[1]),
-		Must: fmt.Sprintf("≤ %d ms", maxFirstConnack), Good: ours <= maxFirstConnack,
-	})
-	return nil
+	return runtime.GOARCH
 }
 
-// load puts a load on each broker twice, ours first and last, so that what
-// changes on the machine meanwhile touches both alike.
-func (r *report) load(us, them broker, l load) (err error) {
-	logins := map[broker][]login{}
-	for _, b := range []broker{us, them} {
-		if err := b.start(); err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, b.stop()) }()
-		if logins[b], err = b.logins(l.Connections); err != nil {
-			return err
-		}
-	}
-	results := map[broker]*rate{us: {}, them: {}}
-	for _, b := range []broker{us, them, them, us} {
-		result, err := l.run(b, logins[b])
-		if err != nil {
-			return fmt.Errorf("%s: %w", b.name(), err)
-		}
-		results[b].add(result)
-	}
-	r.addLoad(l, results[us], results[them])
-	return nil
+func (r *report) add(name, unit string, rounds map[string]series, b bound) {
+	r.Rows = append(r.Rows, newRow(name, unit, rounds, b))
 }
 
-// addLoad turns the results of a load into rows.
-func (r *report) addLoad(l load, us, them *rate) {
-	ratio := us.perSecond() / them.perSecond()
-	name := fmt.Sprintf("%s, %d × %d", l.Name, l.Connections, l.Outstanding)
-	r.add(row{
-		Name: name, Unit: "msg/s", Linarite: us.perSecond(), Mosquitto: them.perSecond(),
-		Must: fmt.Sprintf("≥ %.1f×", l.Must), Good: ratio >= l.Must,
-	})
-	r.add(row{
-		Name: name + ", CPU of the broker", Unit: "µs/msg",
-		Linarite: us.cpuPerMessage(), Mosquitto: them.cpuPerMessage(), Good: true,
-	})
-	for _, q := range []float64{0.5, 0.99} {
-		r.add(row{
-			Name: fmt.Sprintf("%s, latency p%.0f", name, q*100), Unit: "µs",
-			Linarite:  float64(us.latency.quantile(q).Microseconds()),
-			Mosquitto: float64(them.latency.quantile(q).Microseconds()), Good: true,
-		})
-	}
-	r.Foreign = max(r.Foreign, us.Foreign, them.Foreign)
-}
-
-// idle measures the memory of idle connections.
-func (r *report) idle(us, them broker, n int) error {
-	ours, err := idleMemory(us, n)
-	if err != nil {
-		return err
-	}
-	theirs, err := idleMemory(them, n)
-	if err != nil {
-		return err
-	}
-	r.add(row{
-		Name: fmt.Sprintf("idle, %d, memory of each", n), Unit: "kB",
-		Linarite: ours / 1000, Mosquitto: theirs / 1000, Good: true,
-	})
-	return nil
-}
-
-func (r *report) add(one row) {
-	one.Ratio = one.Linarite / one.Mosquitto
-	r.Rows = append(r.Rows, one)
+// addOwn adds a figure that only the hub has.
+func (r *report) addOwn(name, unit string, rounds series, b bound) {
+	b.absolute = true
+	r.add(name, unit, map[string]series{nameLinarite: rounds}, b)
 }
 
 // good says whether the hub is as fast as it must be.
@@ -140,28 +54,40 @@ func (r *report) good() bool {
 }
 
 // print writes the report for people.
-func (r *report) print(out io.Writer) {
-	const line = "%-46s %12s %12s %8s   %-8s %s\n"
-	fmt.Fprintf(out, line, "", "linarite", "mosquitto", "ratio", "must", "")
+func (r *report) print(out io.Writer) error {
+	fmt.Fprintf(out, "%s, %d cores, %s. Medians; the spread of the hub's rounds in parentheses.\n\n", r.Machine, r.Cores, r.Go)
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "\tunit\tlinarite\tmosquitto\tmochi\tratio\tmust\tgoal\t")
 	for _, one := range r.Rows {
-		verdict := ""
-		if one.Must != "" {
-			verdict = map[bool]string{true: "ok", false: "TOO SLOW"}[one.Good]
-		}
-		fmt.Fprintf(out, line, one.Name+", "+one.Unit, figure(one.Linarite), figure(one.Mosquitto),
-			strconv.FormatFloat(one.Ratio, 'f', 2, 64), one.Must, verdict)
+		fmt.Fprintln(table, strings.Join(one.cells(), "\t"))
+	}
+	if err := table.Flush(); err != nil {
+		return err
 	}
 	if r.Foreign > maxForeign {
 		fmt.Fprintf(out, "\nOthers used %.2f cores meanwhile: trust the ratios with care.\n", r.Foreign)
 	}
+	return nil
 }
 
-// figure is a number with as many digits as it deserves.
-func figure(v float64) string {
-	if v >= 100 {
-		return strconv.FormatFloat(v, 'f', 0, 64)
+// cells are the row as the table has it.
+func (r row) cells() []string {
+	cells := []string{r.Name, r.Unit}
+	for _, broker := range []string{nameLinarite, nameMosquitto, nameMochi} {
+		cell := ""
+		if f, ok := r.Figures[broker]; ok {
+			cell = figure(f.Median)
+			if broker == nameLinarite && f.Low != f.High {
+				cell += " (" + figure(f.Low) + "–" + figure(f.High) + ")"
+			}
+		}
+		cells = append(cells, cell)
 	}
-	return strconv.FormatFloat(v, 'f', 1, 64)
+	ratio := ""
+	if r.Ratio != nil {
+		ratio = fmt.Sprintf("%.2f", r.Ratio.Median)
+	}
+	return append(cells, ratio, r.Must, r.Goal, r.verdict())
 }
 
 // save writes the report for programs.

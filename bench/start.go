@@ -6,8 +6,26 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 )
+
+// starts measures the first start of each broker, by turns.
+func (c *contest) starts(n int, b bound) error {
+	f := figures{}
+	for i := range n {
+		for _, one := range c.brokers {
+			dir := filepath.Join(c.scratch, one.name()+strconv.Itoa(i), "data")
+			elapsed, err := firstConnack(one, dir)
+			if err != nil {
+				return err
+			}
+			f.add("start", one, micro(elapsed)/1000)
+		}
+	}
+	c.report.add("first start, exec to CONNACK", "ms", f["start"], b)
+	return nil
+}
 
 // firstConnack starts a broker that has never run before and returns the time
 // from exec to a client's CONNACK.

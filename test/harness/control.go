@@ -97,6 +97,12 @@ func (h *Hub) Send(tb testing.TB, device string, m CloudMessage) string {
 	return sent.MessageID
 }
 
+// Enqueue is Send for callers that are no tests.
+func (h *Hub) Enqueue(device string, m CloudMessage) error {
+	_, err := h.control(http.MethodPost, "/v1/devices/"+url.PathEscape(device)+"/messages", m)
+	return err
+}
+
 // Feedback is what became of a cloud-to-device message.
 type Feedback struct {
 	OriginalMessageID  string `json:"originalMessageId"`

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// settle is how long connections are left alone before memory is read.
+const settle = 3 * time.Second
+
+// memory is clients that are connected, subscribed and silent.
+type memory struct {
+	devices          int
+	waves            int // how often all of them connect anew
+	settled, revived bound
+}
+
+// memory measures what brokers grow by for each device, in kilobytes. What they
+// keep about it counts too, so the hub's share has the registered device and its
+// twin.
+func (c *contest) memory(m memory) error {
+	f := figures{}
+	for _, b := range c.brokers {
+		if err := m.run(b, f); err != nil {
+			return fmt.Errorf("memory: %s: %w", b.name(), err)
+		}
+	}
+	c.report.add(fmt.Sprintf("memory of an idle device, %d", m.devices), "kB", f["settled"], m.settled)
+	if m.waves > 0 {
+		c.report.add(fmt.Sprintf("the same after %d waves of reconnects", m.waves), "kB", f["revived"], m.revived)
+	}
+	return nil
+}
+
+func (m memory) run(b broker, f figures) (err error) {
+	if err := b.start(); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.stop()) }()
+	before, err := residentMemory(b.pid())
+	if err != nil {
+		return err
+	}
+	logins, err := b.logins(m.devices)
+	if err != nil {
+		return err
+	}
+	for wave := range m.waves + 1 {
+		devices, err := enlist(b, logins)
+		if err != nil {
+			return err
+		}
+		<-time.After(settle)
+		after, err := residentMemory(b.pid())
+		if err != nil {
+			return err
+		}
+		switch each := float64(after-before) / 1000 / float64(m.devices); wave {
+		case 0:
+			f.add("settled", b, each)
+		case m.waves:
+			f.add("revived", b, each)
+		}
+		if err := dismiss(devices); err != nil {
+			return err
+		}
+	}
+	return nil
+}
