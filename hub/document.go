@@ -31,7 +31,7 @@ type TwinDocument struct {
 	LastActivityTime   Time            `json:"lastActivityTime"`
 	MessageCount       int             `json:"cloudToDeviceMessageCount"`
 	AuthenticationType string          `json:"authenticationType"`
-	X509Thumbprint     Thumbprint      `json:"x509Thumbprint"`
+	X509Thumbprint     TwinThumbprint  `json:"x509Thumbprint"`
 	ModelID            string          `json:"modelId,omitempty"`
 	Version            int64           `json:"version"`
 	Tags               json.RawMessage `json:"tags,omitempty"`
@@ -51,6 +51,20 @@ type TwinProperties struct {
 type Thumbprint struct {
 	Primary   *string `json:"primaryThumbprint"`
 	Secondary *string `json:"secondaryThumbprint"`
+}
+
+// TwinThumbprint is a Thumbprint as a twin shows it: a live hub was seen to
+// write the names with a capital once there is a thumbprint.
+//
+// IoT Hub: contract.md §10.1.
+type TwinThumbprint Thumbprint
+
+// MarshalJSON writes the pair as an object.
+func (t TwinThumbprint) MarshalJSON() ([]byte, error) {
+	if t.Primary == nil && t.Secondary == nil {
+		return json.Marshal(Thumbprint(t))
+	}
+	return json.Marshal(struct{ PrimaryThumbprint, SecondaryThumbprint *string }{t.Primary, t.Secondary})
 }
 
 // Capabilities are what a device can be.
@@ -75,7 +89,7 @@ func twinDocument(id iot.Identity, a iot.Authentication, p Presence, t twin.Twin
 	return TwinDocument{
 		DeviceID: id.DeviceID, ModuleID: id.ModuleID, ETag: t.ETag, Version: t.Version, ModelID: t.ModelID,
 		ConnectionState: p.ConnectionState(), LastActivityTime: Time(p.LastActivity),
-		AuthenticationType: string(a.Type), X509Thumbprint: Thumbprints(a),
+		AuthenticationType: string(a.Type), X509Thumbprint: TwinThumbprint(Thumbprints(a)),
 		Tags: t.Tags, Properties: TwinProperties{Desired: t.Desired, Reported: t.Reported},
 	}
 }

@@ -71,7 +71,13 @@ func (h *Hub) ReplaceTwin(id iot.Identity, u twin.Update, ifMatch string) (TwinD
 type twinChange func(iot.Identity, twin.Update, string) (twin.Change, error)
 
 func (h *Hub) changeTwin(id iot.Identity, u twin.Update, ifMatch string, change twinChange) (TwinDocument, error) {
-	defer h.lock(id.DeviceID).Unlock() // the device hears of its versions in order
+	defer h.lock(id.DeviceID).Unlock()
+	return h.changeLocked(id, u, ifMatch, change)
+}
+
+// changeLocked is changeTwin for a caller that holds the device's lock, so that
+// the device hears of its versions in order.
+func (h *Hub) changeLocked(id iot.Identity, u twin.Update, ifMatch string, change twinChange) (TwinDocument, error) {
 	c, err := change(id, u, ifMatch)
 	if err != nil {
 		return TwinDocument{}, err

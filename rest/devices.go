@@ -95,13 +95,26 @@ func (a *api) readDevice(c *call) (reply, error) {
 // deviceBody is what a request may set of a device. Everything else in it is
 // ignored, the etag included: only the If-Match header is a condition.
 type deviceBody struct {
-	DeviceID       string           `json:"deviceId"`
+	DeviceID string `json:"deviceId"`
+	deviceSettings
+}
+
+// deviceSettings are what can be set of a device.
+type deviceSettings struct {
 	Status         registry.Status  `json:"status"`
 	StatusReason   string           `json:"statusReason"`
 	Authentication authentication   `json:"authentication"`
 	Capabilities   hub.Capabilities `json:"capabilities"`
 	DeviceScope    string           `json:"deviceScope"`
 	ParentScopes   []string         `json:"parentScopes"`
+}
+
+// device is a device with these settings.
+func (s deviceSettings) device() registry.Device {
+	return registry.Device{
+		Status: s.Status, StatusReason: s.StatusReason, Authentication: s.Authentication.value(),
+		IoTEdge: s.Capabilities.IoTEdge, DeviceScope: s.DeviceScope, ParentScopes: s.ParentScopes,
+	}
 }
 
 // putDevice creates a device, or, given If-Match, replaces the one there is. An
@@ -115,11 +128,8 @@ func (a *api) putDevice(c *call) (reply, error) {
 	if err := same("deviceId", body.DeviceID, c.device); err != nil {
 		return reply{}, err
 	}
-	d := registry.Device{
-		ID: c.device, Status: body.Status, StatusReason: body.StatusReason,
-		Authentication: body.Authentication.value(), IoTEdge: body.Capabilities.IoTEdge,
-		DeviceScope: body.DeviceScope, ParentScopes: body.ParentScopes,
-	}
+	d := body.device()
+	d.ID = c.device
 	v, created, err := put(c, iot.ErrDeviceNotFound,
 		func() (hub.DeviceView, error) { return a.hub.CreateDevice(d) },
 		func() (hub.DeviceView, error) { return a.hub.UpdateDevice(d, c.ifMatch()) })

@@ -66,6 +66,7 @@ func TestADeviceOfOurOwnCertificatesHasNoKeys(t *testing.T) {
 	print := strings.Repeat("AB", 20)
 	f.must("PUT", "/devices/x", `{"authentication":{"type":"selfSigned","x509Thumbprint":{"primaryThumbprint":"`+print+`"}}}`)
 	golden(t, "device_x509.json", f.do("GET", "/devices/x", "").body)
+	golden(t, "twin_x509.json", f.do("GET", "/twins/x", "").body)
 }
 
 func TestAnAnswerHasTheHeadersOfALiveHub(t *testing.T) {

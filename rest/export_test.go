@@ -11,9 +11,10 @@ import (
 	"github.com/linarite/linarite/iot"
 )
 
-// MaxBody, MaxDepth and MaxValues are the limits of a body.
+// MaxBody, MaxBulk, MaxDepth and MaxValues are the limits of a body.
 const (
 	MaxBody   = maxBody
+	MaxBulk   = maxBulk
 	MaxDepth  = maxDepth
 	MaxValues = maxValues
 )

@@ -98,7 +98,7 @@ func TestOperationsToComeAreNotFoundYet(t *testing.T) {
 	f := start(t)
 	f.must("PUT", "/devices/query", `{}`)
 	for _, operation := range []string{
-		"POST /devices", "POST /devices/query", "POST /devices/d1/applyConfigurationContent",
+		"POST /devices/query", "POST /devices/d1/applyConfigurationContent",
 		"GET /configurations", "POST /configurations/testQueries", "GET /configurations/c", "PUT /configurations/c", "DELETE /configurations/c",
 		"GET /jobs", "POST /jobs/create", "GET /jobs/j", "DELETE /jobs/j",
 		"GET /jobs/v2/query", "GET /jobs/v2/j", "PUT /jobs/v2/j", "POST /jobs/v2/j/cancel",
@@ -117,7 +117,7 @@ func TestOtherMethodsAreNotAllowed(t *testing.T) {
 	t.Parallel()
 	f := start(t)
 	for operation, allow := range map[string]string{
-		"PUT /devices":                        "GET",
+		"PUT /devices":                        "GET, POST",
 		"PATCH /devices/d1":                   "GET, PUT, DELETE",
 		"POST /devices/d1":                    "GET, PUT, DELETE",
 		"GET /devices/d1/commands":            "DELETE",

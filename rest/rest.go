@@ -44,7 +44,8 @@ type call struct {
 	allowed string   // the methods the path has, when the request's is none of them
 	parameters
 
-	doorkeeper doorkeeper // nil when there is none
+	writer     http.ResponseWriter // which is told of a body that is too large
+	doorkeeper doorkeeper          // nil when there is none
 }
 
 // parameters are the variable segments of a path, decoded; empty where the route
@@ -60,9 +61,8 @@ func (p parameters) identity() iot.Identity {
 
 // ServeHTTP answers one request.
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c := &call{Request: r, id: newGUID()}
+	c := &call{Request: r, id: newGUID(), writer: w}
 	c.doorkeeper, _ = w.(doorkeeper)
-	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	answer, err := a.answer(c)
 	if err != nil {
 		answer = a.refuse(c, err)

@@ -36,6 +36,7 @@ func routes() []route {
 	)
 	offered := []route{
 		{"GET", "devices", read, plain, (*api).listDevices},
+		{"POST", "devices", write, plain, (*api).bulk},
 		{"GET", device, read, plain, (*api).readDevice},
 		{"PUT", device, write, plain, (*api).putDevice},
 		{"DELETE", device, write, plain, (*api).deleteDevice},
@@ -71,7 +72,6 @@ func routes() []route {
 func unoffered() []route {
 	var rows []route
 	for _, operation := range []string{
-		"POST devices",
 		"POST devices/query",
 		"POST devices/keys/regenerate",
 		"POST devices/{device}/applyConfigurationContent",

@@ -19,6 +19,21 @@ type twinBody struct {
 	} `json:"properties"`
 }
 
+// update is the change that the body asks for.
+func (b twinBody) update() twin.Update {
+	return twin.Update{Tags: b.Tags, Desired: b.Properties.Desired}
+}
+
+// check refuses sections with more values than a twin could hold. Error: 413000.
+func (b twinBody) check() error {
+	for _, section := range []json.RawMessage{b.Tags, b.Properties.Desired} {
+		if _, values := shape(section); values > maxValues {
+			return iot.ErrEntityTooLarge.Because("A section of the twin has more than %d values.", maxValues)
+		}
+	}
+	return nil
+}
+
 // readTwin answers with the twin of a device or module.
 func (a *api) readTwin(c *call) (reply, error) {
 	return c.twinReply(a.hub.Twin(c.identity()))
@@ -37,13 +52,10 @@ func (c *call) changeTwin(change twinChange) (reply, error) {
 	if err := c.decode(&body); err != nil {
 		return reply{}, err
 	}
-	for _, section := range []json.RawMessage{body.Tags, body.Properties.Desired} {
-		if _, values := shape(section); values > maxValues {
-			return reply{}, iot.ErrEntityTooLarge.Because("A section of the twin has more than %d values.", maxValues)
-		}
+	if err := body.check(); err != nil {
+		return reply{}, err
 	}
-	update := twin.Update{Tags: body.Tags, Desired: body.Properties.Desired}
-	return c.twinReply(change(c.identity(), update, c.ifMatch()))
+	return c.twinReply(change(c.identity(), body.update(), c.ifMatch()))
 }
 
 // twinReply makes the answer of a twin operation: a module that is missing is a

@@ -62,10 +62,13 @@ func NewStore(clk *clock.Clock) *Store {
 
 // Create makes the twin of a new identity: version 2, both sections of
 // properties at version 1. The metadata of a device bear the time, those of a
-// module the year 1. Errors: ErrArgumentInvalid; ErrEntityTooLarge;
-// ErrDeviceExists, ErrModuleExists.
+// module the year 1. With desired properties it is different: those of a device
+// bear the year 1, and both sections of a module the time and the version, which
+// is how a live hub registers twins in bulk. Errors: ErrArgumentInvalid;
+// ErrEntityTooLarge; ErrDeviceExists, ErrModuleExists.
 //
-// IoT Hub: contract.md §10.1.
+// IoT Hub: contract.md §10.1, SessionRecords (BulkCreation_DeviceWithTwin,
+// BulkCreation_ModuleWithTwin).
 func (s *Store) Create(id iot.Identity, init Initial) error {
 	tags, desired, err := newSections(init.Tags, init.Desired)
 	if err != nil {
@@ -80,7 +83,12 @@ func (s *Store) Create(id iot.Identity, init Initial) error {
 		r.tags.apply(tags, tags.size(0), stamp{})
 	}
 	if desired != nil {
-		r.desired.apply(desired, desired.size(0), stamp{now, 1})
+		written := stamp{version: 1}
+		if id.IsModule() {
+			written.ticks = now
+			r.reported.stamp = written
+		}
+		r.desired.apply(desired, desired.size(0), written)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

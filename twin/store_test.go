@@ -90,8 +90,34 @@ func TestTwinMayStartWithTagsAndDesiredProperties(t *testing.T) {
 	assert.Equal(t, "AAAAAAAAAAE=", got.ETag)
 	assert.Equal(t, int64(2), got.Version)
 	assert.Equal(t, `{"site":"here"}`, string(got.Tags))
-	assert.Equal(t, `{"on":true,"$metadata":{"$lastUpdated":"2026-03-01T12:00:00.1234567Z","$lastUpdatedVersion":1,`+
-		`"on":{"$lastUpdated":"2026-03-01T12:00:00.1234567Z","$lastUpdatedVersion":1}},"$version":1}`, string(got.Desired))
+	assert.Equal(t, `{"on":true,"$metadata":{"$lastUpdated":"0001-01-01T00:00:00Z","$lastUpdatedVersion":1,`+
+		`"on":{"$lastUpdated":"0001-01-01T00:00:00Z","$lastUpdatedVersion":1}},"$version":1}`, string(got.Desired))
+	assert.Equal(t, `{"$metadata":{"$lastUpdated":"2026-03-01T12:00:00.1234567Z"},"$version":1}`, string(got.Reported))
+}
+
+func TestTwinOfAModuleMayStartWithDesiredProperties(t *testing.T) {
+	t.Parallel()
+	s, _ := newStore(t)
+	id := iot.Module("d1", "seeded")
+	require.NoError(t, s.Create(id, twin.Initial{Desired: raw(`{"on":true}`)}))
+	const written = `"$lastUpdated":"2026-03-01T12:00:00.1234567Z","$lastUpdatedVersion":1`
+	got := read(t, s, id)
+	assert.Equal(t, `{"on":true,"$metadata":{`+written+`,"on":{`+written+`}},"$version":1}`, string(got.Desired))
+	assert.Equal(t, `{"$metadata":{`+written+`},"$version":1}`, string(got.Reported))
+}
+
+func TestTimesHaveNoZerosAtTheirEnd(t *testing.T) {
+	t.Parallel()
+	for at, want := range map[time.Duration]string{
+		0:                       "2026-03-01T12:00:00.1234567Z",
+		-567 * time.Microsecond: "2026-03-01T12:00:00.1228897Z",
+		3300 * time.Nanosecond:  "2026-03-01T12:00:00.12346Z",
+		-123456700:              "2026-03-01T12:00:00Z",
+	} {
+		s := twin.NewStore(clock.NewManual(start.Add(at)))
+		require.NoError(t, s.Create(device, twin.Initial{}))
+		assert.Equal(t, `{"$metadata":{"$lastUpdated":"`+want+`"},"$version":1}`, string(read(t, s, device).Reported))
+	}
 }
 
 func TestTwinThatMayNotStart(t *testing.T) {

@@ -13,6 +13,13 @@ type Update struct {
 	Tags, Desired json.RawMessage
 }
 
+// IsEmpty says whether the update has neither section, so that it changes
+// nothing.
+func (u Update) IsEmpty() bool { return absent(u.Tags) && absent(u.Desired) }
+
+// absent says whether a section was not in a request.
+func absent(section json.RawMessage) bool { return len(section) == 0 || string(section) == "null" }
+
 // Change is a twin after an update. Notification is the body for the device
 // with its `$version` last: the patch as issued, nulls kept, or after Replace
 // the whole desired section. It is nil when the desired properties were not
@@ -50,11 +57,7 @@ func (s *Store) Patch(id iot.Identity, u Update, ifMatch string) (Change, error)
 	if err != nil {
 		return Change{}, err
 	}
-	tagsSize, err := r.tags.sizeWith(tags, "tags", MaxTagsSize)
-	if err != nil {
-		return Change{}, err
-	}
-	desiredSize, err := r.desired.sizeWith(desired, "desired properties", MaxPropertiesSize)
+	tagsSize, desiredSize, err := r.sizesWith(tags, desired)
 	if err != nil {
 		return Change{}, err
 	}
@@ -76,6 +79,33 @@ func (s *Store) Patch(id iot.Identity, u Update, ifMatch string) (Change, error)
 	c := r.change(desired.notification(r.desired.version))
 	c.Event = r.event(parts{tags: tags, desired: desired, stamp: written})
 	return c, nil
+}
+
+// Check says what Patch would say of the update, whatever the twin's ETag, and
+// changes nothing.
+func (s *Store) Check(id iot.Identity, u Update) error {
+	tags, desired, err := parseSections(u.Tags, u.Desired)
+	if err != nil {
+		return err
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	r, ok := s.twins[id]
+	if !ok {
+		return notFound(id)
+	}
+	_, _, err = r.sizesWith(tags, desired)
+	return err
+}
+
+// sizesWith are the sizes of the sections if the documents were merged into
+// them. Error: ErrEntityTooLarge.
+func (r *record) sizesWith(tags, desired document) (tagsSize, desiredSize int, err error) {
+	if tagsSize, err = r.tags.sizeWith(tags, "tags", MaxTagsSize); err != nil {
+		return 0, 0, err
+	}
+	desiredSize, err = r.desired.sizeWith(desired, "desired properties", MaxPropertiesSize)
+	return tagsSize, desiredSize, err
 }
 
 // Replace puts the update's sections in the place of the twin's; one that the
@@ -190,7 +220,7 @@ func parseSections(tags, desired json.RawMessage) (t, d document, err error) {
 }
 
 func parseSection(raw json.RawMessage) (document, error) {
-	if len(raw) == 0 || string(raw) == "null" {
+	if absent(raw) {
 		return nil, nil
 	}
 	return parse(string(raw), nil, true)
