@@ -77,16 +77,19 @@ func appendAnnotations(b []byte, e *events.Event) []byte {
 	return codec.EndMap(w.b, start, w.entries)
 }
 
-// origin is where an event comes from.
+// origin is where an event comes from, or whom it is about.
 func (w *writer) origin(o *iot.Origin) {
-	w.text(iot.ConnectionDeviceID, o.DeviceID)
-	if o.ModuleID != "" {
-		w.text(iot.ConnectionModuleID, o.ModuleID)
-	}
-	w.text(iot.ConnectionGenerationID, o.GenerationID)
-	w.text(iot.ConnectionAuthMethod, o.AuthMethod)
-	if o.ModelID != "" {
-		w.text(iot.DataSchema, o.ModelID)
+	w.present(iot.ConnectionDeviceID, o.DeviceID)
+	w.present(iot.ConnectionModuleID, o.ModuleID)
+	w.present(iot.ConnectionGenerationID, o.GenerationID)
+	w.present(iot.ConnectionAuthMethod, o.AuthMethod)
+	w.present(iot.DataSchema, o.ModelID)
+}
+
+// present appends an entry unless it is empty.
+func (w *writer) present(key codec.Symbol, value string) {
+	if value != "" {
+		w.text(key, value)
 	}
 }
 

@@ -14,6 +14,7 @@ const eventCredit = 200
 
 // events is the node that takes a device's telemetry.
 func (d *device) events() transport.Node {
+	d.session.UseMessages()
 	return transport.Node{Receive: d.telemetry, Credit: eventCredit, MaxMessage: maxMessage}
 }
 

@@ -9,6 +9,8 @@ import (
 
 // connections knows who is connected, and who was.
 type connections struct {
+	states *states // is told of changes in their order, with mu held
+
 	mu      sync.Mutex
 	places  map[iot.Identity]*place
 	online  int // devices, not modules
@@ -23,10 +25,11 @@ type place struct {
 	updated  time.Time
 	activity time.Time
 	last     *Disconnection
+	told     bool // the connection counts for connection-state events
 }
 
-func newConnections() *connections {
-	return &connections{places: map[iot.Identity]*place{}}
+func newConnections(s *states) *connections {
+	return &connections{states: s, places: map[iot.Identity]*place{}}
 }
 
 // attach makes s its identity's one connection and returns the one before, if
@@ -74,6 +77,21 @@ func (c *connections) detach(s *Session, now time.Time, reason error) {
 	p.activity = time.Unix(0, s.activity.Load()).UTC()
 	c.count(s, -1)
 	c.ring()
+	if p.told {
+		p.told = false
+		c.states.note(s.Identity(), false)
+	}
+}
+
+// tell has the connection of s count for connection-state events, if it is its
+// identity's.
+func (c *connections) tell(s *Session) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if p := c.places[s.Identity()]; p != nil && p.session == s {
+		p.told = true
+		c.states.note(s.Identity(), true)
+	}
 }
 
 // ring wakes who waits for a change. The caller holds mu.
@@ -152,6 +170,7 @@ func (c *connections) clear() {
 	c.places = map[iot.Identity]*place{}
 	c.refused = nil
 	c.online = 0
+	c.states.clear()
 	c.ring()
 }
 

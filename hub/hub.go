@@ -42,6 +42,8 @@ type Options struct {
 	// AutoCreate registers a device that is unknown but signs with the
 	// well-known key.
 	AutoCreate bool
+	// OpenSink makes what custom endpoints deliver to; without it there can be none.
+	OpenSink OpenSink
 	// Seed fills a new hub, and one that was reset.
 	Seed  func(*Hub) error
 	Clock *clock.Clock // default: the machine's time
@@ -63,6 +65,7 @@ type Hub struct {
 	grace      time.Duration
 	autoCreate bool
 	seed       func(*Hub) error
+	openSink   OpenSink
 	verdicts   func(Operation, iot.Identity) Verdict
 	log        zerolog.Logger
 	clock      *clock.Clock
@@ -73,6 +76,10 @@ type Hub struct {
 	calls    *methods.Calls
 	events   *events.Log
 	auth     atomic.Pointer[auth.Authorizer]
+
+	configuring sync.Mutex // one change of the routing at a time
+	routes      atomic.Pointer[routes]
+	routed      routed
 
 	connections *connections
 	callers     callers
@@ -93,7 +100,7 @@ type Hub struct {
 func New(o Options) (*Hub, error) {
 	h := &Hub{
 		name: o.Name, hostnames: o.Hostnames, policies: o.Policies, grace: o.SASGrace,
-		autoCreate: o.AutoCreate, seed: o.Seed, verdicts: o.Verdicts, log: o.Log, clock: o.Clock,
+		autoCreate: o.AutoCreate, seed: o.Seed, openSink: o.OpenSink, verdicts: o.Verdicts, log: o.Log, clock: o.Clock,
 		hashSeed: maphash.MakeSeed(), done: make(chan struct{}),
 	}
 	h.defaults()
@@ -103,9 +110,11 @@ func New(o Options) (*Hub, error) {
 	h.queues = c2d.NewStore(h.clock, o.C2D)
 	h.calls = methods.NewCalls(h.clock)
 	h.events = events.NewLog(h.clock, o.EventLog)
-	h.connections = newConnections()
+	h.connections = newConnections(newStates(h.clock, h.tellState))
+	h.unroute()
 	h.authorize()
 	if err := h.plant(); err != nil {
+		h.Close()
 		return nil, err
 	}
 	return h, nil
@@ -184,14 +193,14 @@ func (h *Hub) Feedback() *c2d.Feedback { return h.queues.Feedback() }
 func (h *Hub) Reset() error {
 	h.resetting.Lock()
 	defer h.resetting.Unlock()
-	h.clear()
+	replace(h.clear())
 	h.log.Info().Str("op", "reset").Msg("the hub is back at its start")
 	return h.plant()
 }
 
 // clear is what Reset does before it plants the seed, as one step for all that
-// happens beside it.
-func (h *Hub) clear() {
+// happens beside it. It returns the endpoints that are no more.
+func (h *Hub) clear() []*endpoint {
 	h.lockAll()
 	defer h.unlockAll()
 	h.registry.Clear()
@@ -204,20 +213,28 @@ func (h *Hub) clear() {
 	h.clock.Rewind()
 	h.events.Clear()
 	h.authorize()
+	return h.unroute()
 }
 
 // Close disconnects every device and refuses connections and messages that come
-// after. It does not wait for the transports, which own the sockets.
+// after. Endpoints that take messages are given what waits for them, for up to a
+// second. Close does not wait for the transports, which own the sockets.
 func (h *Hub) Close() {
 	h.closeOnce.Do(func() {
-		h.lockAll()
-		defer h.unlockAll()
-		h.closed = true
-		close(h.done)
-		h.disconnectAll(errShuttingDown())
-		h.calls.Clear()
-		h.queues.Clear()
+		h.shut()
+		h.closeEndpoints()
 	})
+}
+
+func (h *Hub) shut() {
+	h.lockAll()
+	defer h.unlockAll()
+	h.closed = true
+	close(h.done)
+	h.disconnectAll(errShuttingDown())
+	h.connections.states.clear()
+	h.calls.Clear()
+	h.queues.Clear()
 }
 
 func errShuttingDown() *iot.Error {

@@ -36,7 +36,7 @@ func (h *Hub) createDevice(d registry.Device, t twin.Initial) (DeviceView, error
 	if err != nil {
 		return DeviceView{}, err
 	}
-	if err := h.twins.Create(iot.Device(d.ID), t); err != nil {
+	if err := h.createTwin(iot.Device(d.ID), t); err != nil {
 		return DeviceView{}, errors.Join(err, h.registry.Delete(d.ID, "*"))
 	}
 	if created.IoTEdge {
@@ -128,6 +128,16 @@ func (h *Hub) family(device string) []iot.Identity {
 	return family
 }
 
+// createTwin makes the twin of an identity that was just registered, and tells of
+// the identity.
+func (h *Hub) createTwin(id iot.Identity, t twin.Initial) error {
+	if err := h.twins.Create(id, t); err != nil {
+		return err
+	}
+	h.lifecycleEvent(id, "create")
+	return nil
+}
+
 // forget removes every trace of an identity that was deleted.
 func (h *Hub) forget(id iot.Identity) {
 	s := h.connections.session(id)
@@ -135,6 +145,7 @@ func (h *Hub) forget(id iot.Identity) {
 		s.expel(iot.ErrDeviceNotFound.Because("the identity was deleted"))
 	}
 	h.connections.forget(id)
+	h.lifecycleEvent(id, "delete")
 	h.twins.Delete(id)
 	h.queues.Delete(id)
 	h.callers.wake(id)

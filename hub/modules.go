@@ -38,7 +38,7 @@ func (h *Hub) createModule(m registry.Module, t twin.Initial) (ModuleView, error
 	if err != nil {
 		return ModuleView{}, err
 	}
-	if err := h.twins.Create(iot.Module(m.DeviceID, m.ID), t); err != nil {
+	if err := h.createTwin(iot.Module(m.DeviceID, m.ID), t); err != nil {
 		return ModuleView{}, errors.Join(err, h.registry.DeleteModule(m.DeviceID, m.ID, "*"))
 	}
 	return h.viewModule(created), nil
@@ -123,7 +123,7 @@ func (h *Hub) equip(device string) error {
 		if !m.IsSystem() {
 			continue
 		}
-		err := h.twins.Create(iot.Module(device, m.ID), twin.Initial{})
+		err := h.createTwin(iot.Module(device, m.ID), twin.Initial{})
 		if err != nil && !errors.Is(err, iot.ErrModuleExists) {
 			return err
 		}

@@ -21,7 +21,8 @@ type Session struct {
 	since   time.Time
 	resumed any
 
-	activity atomic.Int64 // last send or receive, Unix nanoseconds of the hub's clock
+	messaging atomic.Bool  // it has sent a message, or asked for messages
+	activity  atomic.Int64 // last send or receive, Unix nanoseconds of the hub's clock
 
 	// inbound is held while something the device sent is carried out, so that a
 	// device that was expelled leaves nothing behind.
@@ -67,7 +68,20 @@ func (s *Session) Listen(l Listening) {
 		s.hub.callers.wake(s.Identity())
 	}
 	if l.Messages {
+		s.UseMessages()
 		s.deliver()
+	}
+}
+
+// UseMessages says that the device sends messages or asks for them. Only from
+// then on its connection counts for connection-state events. Listen and Telemetry
+// say it by themselves.
+//
+// IoT Hub: contract.md §20.1, iot-hub-event-grid (in MQTT a PUBLISH or SUBSCRIBE
+// on a messaging topic, in AMQP an attach or transfer).
+func (s *Session) UseMessages() {
+	if s.messaging.CompareAndSwap(false, true) {
+		s.hub.connections.tell(s)
 	}
 }
 

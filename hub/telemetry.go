@@ -3,6 +3,7 @@ package hub
 import (
 	"github.com/linarite/linarite/events"
 	"github.com/linarite/linarite/iot"
+	"github.com/linarite/linarite/routing"
 )
 
 // MaxTelemetry is the largest device-to-cloud message, in bytes of
@@ -13,9 +14,10 @@ const MaxTelemetry = 256 * 1024
 // IoT Hub: contract.md §7.3, iothub-message-source.
 const SourceTelemetry = "Telemetry"
 
-// Telemetry carries a device's message into the event log. When it returns an
-// accepting verdict the message is in the log, so that an acknowledgement means
-// something. Errors: 413001 when the message is too large.
+// Telemetry carries a device's message to the endpoints that its routes name.
+// When it returns an accepting verdict the message is in the log of each of them,
+// so that an acknowledgement means something. Errors: 413001 when the message is
+// too large.
 func (s *Session) Telemetry(m iot.Message) Verdict {
 	h := s.hub
 	id := s.Identity()
@@ -34,8 +36,14 @@ func (s *Session) Telemetry(m iot.Message) Verdict {
 		return h.refuse(id, "telemetry", iot.ErrDeviceNotFound)
 	}
 	s.touch(now)
-	h.events.Append(id.DeviceID, events.Event{
-		Enqueued: now, Source: SourceTelemetry, Origin: s.origin, Message: m,
-	})
+	if !s.messaging.Load() {
+		s.UseMessages()
+	}
+	if h.routes.Load().table.Direct() { // as route would, and quicker
+		h.routed.fallback.Add(1)
+		h.events.Append(id.DeviceID, events.Event{Enqueued: now, Source: SourceTelemetry, Origin: s.origin, Message: m})
+		return v
+	}
+	h.route(&routing.Message{Source: routing.DeviceMessages, Enqueued: now, Origin: s.origin, Message: m})
 	return v
 }

@@ -3,6 +3,7 @@ package hub
 import (
 	"github.com/linarite/linarite/iot"
 	"github.com/linarite/linarite/registry"
+	"github.com/linarite/linarite/routing"
 	"github.com/linarite/linarite/twin"
 )
 
@@ -32,17 +33,31 @@ func (s *Session) Report(patch []byte, ifVersion int64) (version int64, v Verdic
 	if v.Action == Refuse {
 		return 0, v
 	}
+	defer h.lock(s.Identity().DeviceID).Unlock() // changes are told in the order of their versions
 	s.inbound.Lock()
 	defer s.inbound.Unlock()
 	if s.gone {
 		return 0, h.refuse(s.Identity(), "report", iot.ErrDeviceNotFound)
 	}
 	s.touch(h.clock.Now())
-	version, err := h.twins.PatchReported(s.Identity(), patch, ifVersion)
+	version, err := h.report(s.Identity(), patch, ifVersion)
 	if err != nil {
 		return 0, h.refuse(s.Identity(), "report", err)
 	}
 	return version, v
+}
+
+// report merges a patch into the reported properties and tells of it, if anybody
+// wants to know.
+func (h *Hub) report(id iot.Identity, patch []byte, ifVersion int64) (version int64, err error) {
+	if !h.notifies(routing.TwinChangeEvents) {
+		return h.twins.PatchReported(id, patch, ifVersion)
+	}
+	version, change, err := h.twins.Report(id, patch, ifVersion)
+	if err == nil {
+		h.tellTwin(id, "updateTwin", change)
+	}
+	return version, err
 }
 
 // Twin is the twin document of a device or module. Errors: 404001, 404010.
@@ -76,7 +91,7 @@ func (h *Hub) changeTwin(id iot.Identity, u twin.Update, ifMatch string, change 
 }
 
 // changeLocked is changeTwin for a caller that holds the device's lock, so that
-// the device hears of its versions in order.
+// the device and the back ends hear of its versions in order.
 func (h *Hub) changeLocked(id iot.Identity, u twin.Update, ifMatch string, change twinChange) (TwinDocument, error) {
 	c, err := change(id, u, ifMatch)
 	if err != nil {
@@ -84,6 +99,9 @@ func (h *Hub) changeLocked(id iot.Identity, u twin.Update, ifMatch string, chang
 	}
 	if c.Notification != nil {
 		h.notify(id, c.DesiredVersion, c.Notification)
+	}
+	if h.notifies(routing.TwinChangeEvents) {
+		h.twinChanged(id, c)
 	}
 	return h.document(id, c.Twin)
 }

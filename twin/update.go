@@ -23,8 +23,8 @@ func absent(section json.RawMessage) bool { return len(section) == 0 || string(s
 // Change is a twin after an update. Notification is the body for the device
 // with its `$version` last: the patch as issued, nulls kept, or after Replace
 // the whole desired section. It is nil when the desired properties were not
-// written. Event is, after Patch, the body of the twin change event; nil when
-// nothing was written.
+// written. After Patch, Event is the body of the twin change event, nil when
+// nothing was written; after Replace that is the whole twin.
 //
 // IoT Hub: contract.md §9.3, §20.1.
 type Change struct {
@@ -33,6 +33,7 @@ type Change struct {
 	ReportedVersion int64
 	Notification    []byte
 	Event           []byte
+	Replaced        bool // by Replace
 }
 
 // Patch merges the update into the twin: objects are merged, null removes,
@@ -126,6 +127,13 @@ func (s *Store) Replace(id iot.Identity, u Update, ifMatch string) (Change, erro
 	if err != nil {
 		return Change{}, err
 	}
+	c := s.replace(r, tags, desired)
+	c.Replaced = true
+	return c, nil
+}
+
+// replace is Replace of sections that fit. The caller holds mu.
+func (s *Store) replace(r *record, tags, desired document) Change {
 	r.written()
 	r.tags = section{}
 	if tags != nil {
@@ -133,13 +141,13 @@ func (s *Store) Replace(id iot.Identity, u Update, ifMatch string) (Change, erro
 	}
 	if desired == nil {
 		if len(r.desired.members) == 0 {
-			return r.change(nil), nil
+			return r.change(nil)
 		}
 		desired = document{{kind: objectKind, next: 1}}
 	}
 	r.desired = section{version: r.desired.version + 1}
 	r.desired.apply(desired, desired.size(0), stamp{ticks(s.clock.Now()), r.desired.version})
-	return r.change(r.desired.appendView(nil)), nil
+	return r.change(r.desired.appendView(nil))
 }
 
 // PatchReported merges a device's patch into its reported properties and

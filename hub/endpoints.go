@@ -1,0 +1,222 @@
+package hub
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/linarite/linarite/iot"
+	"github.com/linarite/linarite/routing"
+)
+
+// What is handed to a sink at once.
+const (
+	batchMessages = 256
+	batchBytes    = 1 << 20
+)
+
+// farewell is how long endpoints may go on delivering when the hub is closed, in
+// wall time.
+const farewell = time.Second
+
+// EndpointView is a custom endpoint with how it fares.
+type EndpointView struct {
+	routing.Endpoint
+	Health routing.Health
+	// Messages that wait, and their bytes; how many ever came, were delivered, and
+	// had to go before they were.
+	Waiting      int
+	WaitingBytes int64
+	Accepted     uint64
+	Delivered    uint64
+	Dropped      uint64
+}
+
+// endpoint is a custom endpoint at work: its log, and a goroutine that carries
+// what is in it to the sink.
+type endpoint struct {
+	hub      *Hub
+	settings routing.Endpoint
+	log      *routing.Log
+	sink     Sink
+	full     throttle // of what is said about messages that have to go
+
+	closing chan struct{}   // closed by end: no more waiting
+	ctx     context.Context // ends with abort: no more delivering
+	abort   context.CancelFunc
+	over    chan struct{} // closed when the goroutine has ended
+
+	mu        sync.Mutex
+	health    routing.Health
+	delivered uint64
+}
+
+// openEndpoint makes an endpoint, which does nothing before run. log is that of
+// the endpoint in whose place it comes, or a new one.
+func (h *Hub) openEndpoint(settings routing.Endpoint, log *routing.Log) (*endpoint, error) {
+	if h.openSink == nil {
+		return nil, iot.ErrArgumentInvalid.Because("this hub has no endpoints of type %q", settings.Type)
+	}
+	sink, err := h.openSink(settings, SinkOptions{
+		Hub: h.name, Clock: h.clock, Log: h.log.With().Str("endpoint", settings.Name).Logger(),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("endpoint %s: %w", settings.Name, err)
+	}
+	e := &endpoint{
+		hub: h, settings: settings, log: log, sink: sink, closing: make(chan struct{}), over: make(chan struct{}),
+	}
+	e.ctx, e.abort = context.WithCancel(context.Background())
+	return e, nil
+}
+
+// is says whether the endpoint is as settings have it.
+func (e *endpoint) is(settings routing.Endpoint) bool {
+	return e.settings.Name == settings.Name && e.settings.Type == settings.Type &&
+		bytes.Equal(e.settings.Settings, settings.Settings)
+}
+
+// accept puts a message into the log. It never waits.
+func (e *endpoint) accept(m *routing.Message) {
+	if e.log.Append(m) > 0 && e.full.allow(e.hub.clock.Now()) {
+		_, dropped := e.log.Counts()
+		e.line(zerolog.WarnLevel, "DroppedMessage").Uint64("dropped", dropped).
+			Msg("too many messages wait for the endpoint: the oldest are dropped")
+	}
+}
+
+// run delivers until the endpoint ends, oldest first, and again what was not
+// taken. Once the endpoint is closing it delivers what is there, up to the first
+// failure.
+//
+// IoT Hub: contract.md §19.1, at least once and in order.
+func (e *endpoint) run() {
+	defer close(e.over)
+	defer e.closeSink()
+	for e.ctx.Err() == nil {
+		batch := e.log.Read(batchMessages, batchBytes)
+		if len(batch) == 0 {
+			if !e.await(e.log.Ready()) {
+				return
+			}
+			continue
+		}
+		done, err := e.sink.Deliver(e.ctx, batch)
+		if done < len(batch) && err == nil {
+			err = fmt.Errorf("%d of %d messages were taken", done, len(batch))
+		}
+		e.log.Settle(batch[0].Sequence + uint64(done))
+		if !e.settled(done, err) {
+			return
+		}
+	}
+}
+
+// settled notes how a delivery went. After a failure it waits on the hub's clock;
+// false means that the endpoint is closing.
+func (e *endpoint) settled(done int, err error) bool {
+	if err != nil && e.ctx.Err() != nil {
+		return false // it was we who ended it
+	}
+	before, now, due := e.note(done, err)
+	switch {
+	case before == now.State:
+	case now.State == routing.Dead:
+		e.line(zerolog.ErrorLevel, "EndpointDead").Err(err).Msg("the endpoint has failed for more than an hour")
+	case now.State == routing.Unhealthy:
+		e.line(zerolog.WarnLevel, "EndpointUnhealthy").Err(err).Msg("the endpoint does not take messages")
+	default:
+		e.line(zerolog.InfoLevel, "EndpointHealthy").Msg("the endpoint takes messages")
+	}
+	return due == nil || e.await(due)
+}
+
+// note follows the endpoint's health. After a failure it gives a channel from
+// which something comes once it is time for the next attempt; whoever sees the
+// failure can move the clock to then.
+func (e *endpoint) note(done int, err error) (before routing.State, now routing.Health, due <-chan struct{}) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	before = e.health.State
+	e.delivered += uint64(done)
+	if err == nil {
+		e.health.Succeeded(e.hub.clock.Now())
+		return before, e.health, nil
+	}
+	if done > 0 {
+		e.health.Attempts = 0 // it moves
+	}
+	e.health.Failed(e.hub.clock.Now(), err.Error())
+	again := make(chan struct{}, 1)
+	e.hub.clock.AfterFunc(e.health.Delay(), func() { again <- struct{}{} })
+	return before, e.health, again
+}
+
+// await waits for a token. It is false once the endpoint is closing.
+func (e *endpoint) await(token <-chan struct{}) bool {
+	select {
+	case <-token:
+		return true
+	case <-e.closing:
+	case <-e.ctx.Done():
+	}
+	return false
+}
+
+func (e *endpoint) closeSink() {
+	if err := e.sink.Close(); err != nil {
+		e.line(zerolog.WarnLevel, "endpoint").Err(err).Msg("the endpoint did not close well")
+	}
+}
+
+// view is how the endpoint fares.
+func (e *endpoint) view() EndpointView {
+	v := EndpointView{Endpoint: e.settings}
+	v.Waiting, v.WaitingBytes = e.log.Backlog()
+	v.Accepted, v.Dropped = e.log.Counts()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	v.Health, v.Delivered = e.health, e.delivered
+	if v.Health.State == "" {
+		v.Health.State = routing.Unknown
+	}
+	return v
+}
+
+func (e *endpoint) line(level zerolog.Level, op string) *zerolog.Event {
+	return e.hub.log.WithLevel(level).Str("op", op).Str("endpoint", e.settings.Name)
+}
+
+// replace ends endpoints at once. What they have not delivered stays in their
+// logs.
+func replace(endpoints []*endpoint) {
+	for _, e := range endpoints {
+		e.abort()
+	}
+	for _, e := range endpoints {
+		<-e.over
+	}
+}
+
+// dismiss ends endpoints after they have delivered what they can in a short
+// while.
+func dismiss(endpoints []*endpoint) {
+	ctx, cancel := context.WithTimeout(context.Background(), farewell)
+	defer cancel()
+	for _, e := range endpoints {
+		close(e.closing)
+	}
+	for _, e := range endpoints {
+		select {
+		case <-e.over:
+		case <-ctx.Done():
+			e.abort()
+			<-e.over
+		}
+		e.abort()
+	}
+}

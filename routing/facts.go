@@ -1,0 +1,123 @@
+package routing
+
+import (
+	"mime"
+	"strings"
+
+	"github.com/linarite/linarite/iot"
+	"github.com/linarite/linarite/query"
+)
+
+// Twins gives access to the twins that conditions and enrichments look into.
+type Twins interface {
+	// Twin is an identity's twin, an object with `tags` and `properties`, as it is
+	// at this moment; false when there is none.
+	Twin(iot.Identity) (query.Value, bool)
+}
+
+// facts are what conditions may ask of one message. What is dear to find out is
+// found out when it is asked for first, and once.
+type facts struct {
+	message *Message
+	twins   Twins
+
+	body     query.Value
+	bodyErr  error
+	bodyDone bool
+	twin     query.Value
+	hasTwin  bool
+	twinDone bool
+}
+
+// Property is an application property; the case of its name does not matter.
+// IoT Hub: contract.md §19.2.
+func (f *facts) Property(name string) (iot.Property, bool) {
+	properties := f.message.Properties
+	for i := range properties {
+		if strings.EqualFold(properties[i].Name, name) {
+			return properties[i], true
+		}
+	}
+	return iot.Property{}, false
+}
+
+// systemNames are the system properties that a sender sets and conditions can
+// name, and what they are called on a message. The case does not matter
+// [inferred]. IoT Hub: contract.md §19.2.
+var systemNames = [...]struct{ name, sent string }{
+	{"contentType", iot.ContentType},
+	{"contentEncoding", iot.ContentEncoding},
+	{"messageId", iot.MessageID},
+	{"userId", iot.UserID},
+	{"correlationId", iot.CorrelationID},
+	{"dt-subject", iot.Subject},
+	{"iothub-creation-time-utc", iot.CreationTime},
+}
+
+// enqueuedLayout is how conditions see $enqueuedTime.
+// IoT Hub: contract.md §19.2 (ISO 8601), iot-hub-devguide-routing-query-syntax.
+const enqueuedLayout = "2006-01-02T15:04:05.0000000Z"
+
+// System is a system property: what the sender set, or what the hub stamps.
+func (f *facts) System(name string) (string, bool) {
+	for i := range systemNames {
+		if strings.EqualFold(systemNames[i].name, name) {
+			return f.message.System.Get(systemNames[i].sent)
+		}
+	}
+	o := f.message.Origin
+	switch {
+	case strings.EqualFold(name, "enqueuedTime"):
+		return f.message.Enqueued.UTC().Format(enqueuedLayout), true
+	case strings.EqualFold(name, "connectionDeviceId"):
+		return present(o.DeviceID)
+	case strings.EqualFold(name, "connectionModuleId"):
+		return present(o.ModuleID)
+	case strings.EqualFold(name, "connectionDeviceGenerationId"):
+		return present(o.GenerationID)
+	case strings.EqualFold(name, "connectionAuthMethod"):
+		return present(o.AuthMethod)
+	case strings.EqualFold(name, iot.DataSchema):
+		return present(o.ModelID)
+	}
+	return "", false
+}
+
+func present(s string) (string, bool) { return s, s != "" }
+
+// Body is the parsed body. The error says why there is none to look into.
+// IoT Hub: contract.md §19.2.
+func (f *facts) Body() (query.Value, error) {
+	if !f.bodyDone {
+		f.bodyDone = true
+		contentType, encoding := contentOf(&f.message.Message)
+		f.body, f.bodyErr = query.ParseBody(f.message.Body, contentType, encoding)
+	}
+	return f.body, f.bodyErr
+}
+
+// Twin is the sender's own twin; a module's is not its device's.
+// IoT Hub: contract.md §19.2.
+func (f *facts) Twin() (query.Value, bool) {
+	if !f.twinDone {
+		f.twinDone = true
+		f.twin, f.hasTwin = f.twins.Twin(f.message.Origin.Identity)
+	}
+	return f.twin, f.hasTwin
+}
+
+// contentOf is the content type and the encoding of a message. An encoding that is
+// not named may be a parameter of the type.
+//
+// IoT Hub: contract.md §7.4, iot-hub-mqtt-support (devices that send
+// `$.ct=application/json;charset=utf-8` alone).
+func contentOf(m *iot.Message) (contentType, encoding string) {
+	contentType, _ = m.System.Get(iot.ContentType)
+	encoding, _ = m.System.Get(iot.ContentEncoding)
+	if encoding == "" && strings.Contains(contentType, ";") {
+		if _, parameters, err := mime.ParseMediaType(contentType); err == nil {
+			encoding = parameters["charset"]
+		}
+	}
+	return contentType, encoding
+}

@@ -1,0 +1,145 @@
+package routing
+
+import "sync"
+
+// Defaults of LogOptions.
+const (
+	DefaultMaxMessages = 100_000
+	DefaultMaxBytes    = 128 << 20
+)
+
+// overhead is about what a message takes besides its content, in bytes.
+const overhead = 200
+
+// LogOptions bounds a Log. Zero members mean the defaults.
+type LogOptions struct {
+	MaxMessages int
+	MaxBytes    int64 // at about 200 bytes a message besides its content
+}
+
+// chunkSize is how many messages are kept side by side.
+const chunkSize = 256
+
+type chunk [chunkSize]Message
+
+// Log keeps the messages for one endpoint, in the order in which they came,
+// until they are delivered. It never makes the writer wait: when it is full the
+// oldest messages go. There is one reader.
+type Log struct {
+	maxMessages uint64
+	maxBytes    int64
+	ready       chan struct{} // holds a token when there may be something to read
+
+	mu      sync.Mutex
+	chunks  []*chunk // the first begins with the message base
+	base    uint64
+	first   uint64 // of the oldest message that is kept
+	end     uint64 // of the next message
+	bytes   int64
+	dropped uint64
+}
+
+// NewLog is an empty log.
+func NewLog(o LogOptions) *Log {
+	if o.MaxMessages <= 0 {
+		o.MaxMessages = DefaultMaxMessages
+	}
+	if o.MaxBytes <= 0 {
+		o.MaxBytes = DefaultMaxBytes
+	}
+	return &Log{maxMessages: uint64(o.MaxMessages), maxBytes: o.MaxBytes, ready: make(chan struct{}, 1)}
+}
+
+// Append adds a message, whose Sequence it sets, and says how many of the oldest
+// had to go for it.
+func (l *Log) Append(m *Message) (dropped int) {
+	l.mu.Lock()
+	at := l.end - l.base
+	if at == uint64(len(l.chunks))*chunkSize {
+		l.chunks = append(l.chunks, &chunk{})
+	}
+	slot := &l.chunks[at/chunkSize][at%chunkSize]
+	*slot = *m
+	slot.Sequence = l.end
+	l.end++
+	l.bytes += weight(m)
+	for l.end-l.first > l.maxMessages || l.bytes > l.maxBytes && l.end-l.first > 1 {
+		l.drop()
+		dropped++
+	}
+	l.dropped += uint64(dropped)
+	l.mu.Unlock()
+	select {
+	case l.ready <- struct{}{}:
+	default:
+	}
+	return dropped
+}
+
+// Ready gives a token after messages were appended. The reader looks with Read
+// before it waits for one.
+func (l *Log) Ready() <-chan struct{} { return l.ready }
+
+// Read is the oldest messages, at most limit and, but for the first, of at most
+// size bytes in all. They stay until Settle says that they are delivered.
+func (l *Log) Read(limit int, size int64) []Message {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := min(l.end-l.first, uint64(max(limit, 1)))
+	batch := make([]Message, 0, n)
+	for s := l.first; s < l.first+n; s++ {
+		m := l.at(s)
+		size -= weight(m)
+		if size < 0 && len(batch) > 0 {
+			break
+		}
+		batch = append(batch, *m)
+	}
+	return batch
+}
+
+// Settle forgets the messages before a sequence number: they are delivered.
+func (l *Log) Settle(next uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for l.first < min(next, l.end) {
+		l.drop()
+	}
+}
+
+// Backlog is how many messages wait, with how many bytes.
+func (l *Log) Backlog() (messages int, bytes int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return int(l.end - l.first), l.bytes
+}
+
+// Counts is how many messages were ever appended, and how many of them had to go
+// before they were delivered.
+func (l *Log) Counts() (appended, dropped uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.end, l.dropped
+}
+
+// at is a message that is kept. The caller holds mu.
+func (l *Log) at(sequence uint64) *Message {
+	at := sequence - l.base
+	return &l.chunks[at/chunkSize][at%chunkSize]
+}
+
+// drop forgets the oldest message. The caller holds mu and knows that there is
+// one.
+func (l *Log) drop() {
+	m := l.at(l.first)
+	l.bytes -= weight(m)
+	*m = Message{} // lets go of its content
+	l.first++
+	if l.first-l.base == chunkSize {
+		l.chunks[0] = nil
+		l.chunks = l.chunks[1:]
+		l.base = l.first
+	}
+}
+
+func weight(m *Message) int64 { return int64(m.Size()) + overhead }

@@ -1,0 +1,129 @@
+package routing_test
+
+import (
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/linarite/linarite/iot"
+	"github.com/linarite/linarite/routing"
+)
+
+func message(body string) *routing.Message {
+	return &routing.Message{
+		Source: routing.DeviceMessages, Origin: &iot.Origin{Identity: iot.Device("d")}, Message: iot.Message{Body: []byte(body)},
+	}
+}
+
+func bodies(batch []routing.Message) (all []string) {
+	for _, m := range batch {
+		all = append(all, string(m.Body))
+	}
+	return all
+}
+
+const plenty = 1 << 30
+
+func TestALogGivesItsMessagesUntilTheyAreSettled(t *testing.T) {
+	t.Parallel()
+	l := routing.NewLog(routing.LogOptions{})
+	assert.Empty(t, l.Read(10, plenty))
+	for _, body := range []string{"a", "b", "c"} {
+		require.Zero(t, l.Append(message(body)))
+	}
+	batch := l.Read(2, plenty)
+	require.Equal(t, []string{"a", "b"}, bodies(batch))
+	require.Equal(t, []string{"a", "b"}, bodies(l.Read(2, plenty)), "they come again until they are settled")
+
+	l.Settle(batch[0].Sequence + 1)
+	require.Equal(t, []string{"b", "c"}, bodies(l.Read(10, plenty)))
+	l.Settle(99) // more than there is
+	require.Empty(t, l.Read(10, plenty))
+	l.Append(message("d"))
+	batch = l.Read(10, plenty)
+	require.Equal(t, []string{"d"}, bodies(batch))
+	require.EqualValues(t, 3, batch[0].Sequence)
+}
+
+func TestABatchIsBoundedInBytes(t *testing.T) {
+	t.Parallel()
+	l := routing.NewLog(routing.LogOptions{})
+	for range 5 {
+		l.Append(message(string(make([]byte, 800)))) // 1000 with what a message takes besides
+	}
+	assert.Len(t, l.Read(10, 3500), 3)
+	assert.Len(t, l.Read(10, 1), 1, "one always fits")
+}
+
+func TestAFullLogLosesTheOldest(t *testing.T) {
+	t.Parallel()
+	for name, o := range map[string]routing.LogOptions{
+		"of messages": {MaxMessages: 300}, "of bytes": {MaxBytes: 300 * 203},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := routing.NewLog(o)
+			dropped := 0
+			for i := 100; i < 1000; i++ {
+				dropped += l.Append(message(strconv.Itoa(i)))
+			}
+			assert.Equal(t, 600, dropped)
+			appended, lost := l.Counts()
+			assert.EqualValues(t, 900, appended)
+			assert.EqualValues(t, 600, lost)
+			messages, bytes := l.Backlog()
+			assert.Equal(t, 300, messages)
+			assert.EqualValues(t, 300*203, bytes)
+
+			batch := l.Read(1000, plenty)
+			require.Len(t, batch, 300)
+			assert.Equal(t, "700", string(batch[0].Body))
+			assert.Equal(t, "999", string(batch[299].Body))
+			l.Settle(batch[299].Sequence + 1)
+			messages, bytes = l.Backlog()
+			assert.Zero(t, messages)
+			assert.Zero(t, bytes)
+		})
+	}
+}
+
+func TestAMessageLargerThanTheLogStays(t *testing.T) {
+	t.Parallel()
+	l := routing.NewLog(routing.LogOptions{MaxBytes: 1000})
+	l.Append(message("small"))
+	require.Equal(t, 1, l.Append(message(string(make([]byte, 5000)))))
+	require.Len(t, l.Read(10, plenty), 1)
+}
+
+func TestALogHoldsAHundredThousandMessagesUnlessToldOtherwise(t *testing.T) {
+	t.Parallel()
+	l := routing.NewLog(routing.LogOptions{})
+	m := message("a body of forty bytes, or about as many..")
+	for range 100_000 {
+		require.Zero(t, l.Append(m))
+	}
+	require.Equal(t, 1, l.Append(m))
+}
+
+func TestAReaderIsToldOfWhatItHasNotSeen(t *testing.T) {
+	t.Parallel()
+	l := routing.NewLog(routing.LogOptions{})
+	assert.Empty(t, l.Ready())
+	l.Append(message("a"))
+	l.Append(message("b"))
+	<-l.Ready()
+	assert.Empty(t, l.Ready(), "one token for all")
+	l.Append(message("c"))
+	<-l.Ready()
+}
+
+func BenchmarkAppend(b *testing.B) {
+	l := routing.NewLog(routing.LogOptions{})
+	m := message(string(make([]byte, 256)))
+	b.ReportAllocs()
+	for b.Loop() {
+		l.Append(m)
+	}
+}
