@@ -16,7 +16,7 @@ import (
 // groups are the consumer groups of the hub that tests share, besides $Default: a
 // partition has five readers in each, so that tests take one of their own.
 var groups = func() (names []string) {
-	for n := range 100 {
+	for n := range 1000 {
 		names = append(names, fmt.Sprintf("Group%d", n))
 	}
 	return names

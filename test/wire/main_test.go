@@ -28,6 +28,7 @@ const (
 	resetAddress = "127.0.0.26" // of the hub that is reset
 
 	amqpClockAddress = "127.0.0.41" // of the hub whose clock AMQP's tests move
+	migrationAddress = "127.0.0.42" // of the hub with which both protocols are compared
 )
 
 // hub is shared by all tests that do not move its clock. Each test registers
