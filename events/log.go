@@ -30,7 +30,7 @@ const (
 // the offsets of messages without content apart.
 const overhead = 200
 
-// Event is one message in the log. It is immutable: readers share it.
+// Event is one message in the log. Its body is shared by all who read it.
 type Event struct {
 	Partition int
 	Sequence  int64 // the event's number in its partition, from 0

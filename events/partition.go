@@ -2,22 +2,9 @@ package events
 
 import (
 	"slices"
-	"sort"
 	"sync/atomic"
 	"time"
 )
-
-// A chunk is full when it has that many events or bytes.
-const (
-	chunkEvents = 256
-	chunkWeight = 1 << 20
-)
-
-// chunk is a run of events. A slot is written once, before tape.end passes it.
-type chunk struct {
-	first  int64 // sequence of events[0]
-	events [chunkEvents]Event
-}
 
 // tape is what a partition holds from one Clear to the next. Only the holder of
 // Log.mu changes it; anybody may read it.
@@ -35,7 +22,7 @@ type partition struct {
 
 	chunks []*chunk // as published in tape
 	used   int      // slots of the last chunk that are written
-	weight int64    // bytes in the last chunk
+	filled int      // bytes of the last chunk that are
 
 	offset      int64     // where the next event goes
 	firstOffset int64     // the oldest event's offset; offset when there is none
@@ -48,7 +35,7 @@ func (p *partition) reset() {
 	t := &tape{}
 	t.chunks.Store(&[]*chunk{})
 	p.tape.Store(t)
-	p.chunks, p.used, p.weight = nil, 0, 0
+	p.chunks, p.used, p.filled = nil, 0, 0
 	p.offset, p.firstOffset, p.lastOffset = 0, 0, -1
 	p.oldest, p.latest = never, time.Time{}
 }
@@ -57,24 +44,41 @@ func (p *partition) reset() {
 func (p *partition) write(e *Event, weight int64) (sequence int64) {
 	t := p.tape.Load()
 	sequence = t.end.Load()
-	if len(p.chunks) == 0 || p.used == chunkEvents || p.weight >= chunkWeight {
-		p.publish(t, slices.Concat(p.chunks, []*chunk{{first: sequence}}))
-		p.used, p.weight = 0, 0
-	}
+	need, texts := packedSize(&e.Message)
+	c := p.room(t, sequence, need)
 	if e.Enqueued.Before(p.latest) {
 		e.Enqueued = p.latest
 	}
+	enqueued := nanoseconds(e.Enqueued)
 	if p.oldest == never {
-		p.oldest = e.Enqueued.UnixNano()
+		p.oldest = enqueued
 	}
-	e.Sequence, e.Offset = sequence, p.offset
-	p.chunks[len(p.chunks)-1].events[p.used] = *e
+	start := p.filled
+	p.filled += len(pack(c.data[start:start:start+need], &e.Message, texts))
+	c.slots[p.used] = slot{
+		origin: e.Origin, source: e.Source, enqueued: enqueued, offset: p.offset, start: start, end: p.filled,
+	}
 	p.used++
-	p.weight += weight
 	p.latest, p.lastOffset = e.Enqueued, p.offset
 	p.offset += weight
 	t.end.Store(sequence + 1)
 	return sequence
+}
+
+// room is the last chunk, or a new one when it is full.
+func (p *partition) room(t *tape, next int64, need int) *chunk {
+	size := minData
+	if n := len(p.chunks); n > 0 {
+		last := p.chunks[n-1]
+		if p.used < len(last.slots) && len(last.data)-p.filled >= need {
+			return last
+		}
+		size = min(2*len(last.data), maxData)
+	}
+	c := newChunk(next, max(size, need))
+	p.publish(t, slices.Concat(p.chunks, []*chunk{c}))
+	p.used, p.filled = 0, 0
+	return c
 }
 
 // drop takes the oldest event out of the readers' sight and returns its weight.
@@ -89,8 +93,8 @@ func (p *partition) drop() (weight int64) {
 	if first == t.end.Load() {
 		p.firstOffset, p.oldest = p.offset, never
 	} else {
-		e := &p.chunks[0].events[first-p.chunks[0].first]
-		p.firstOffset, p.oldest = e.Offset, e.Enqueued.UnixNano()
+		s := p.chunks[0].slot(first)
+		p.firstOffset, p.oldest = s.offset, s.enqueued
 	}
 	return p.firstOffset - was
 }
@@ -144,26 +148,15 @@ func (t *tape) view(from, limit int64) view {
 	return v
 }
 
-// take is the next events of the view as they lie in one chunk, without a copy.
-// There must be one.
-func (v *view) take() []Event {
-	c, stop := v.chunks[0], v.end
-	if len(v.chunks) > 1 {
-		stop = min(stop, v.chunks[1].first)
+// chunk is the one that has the event next, which must be there.
+func (v *view) chunk() *chunk {
+	for len(v.chunks) > 1 && v.chunks[1].first <= v.next {
 		v.chunks = v.chunks[1:]
 	}
-	from, to := v.next-c.first, stop-c.first
-	v.next = stop
-	return c.events[from:to:to]
+	return v.chunks[0]
 }
 
 // at is an event of the view by its sequence number.
-func (v *view) at(sequence int64) *Event {
-	c := v.chunks[chunkOf(v.chunks, sequence)]
-	return &c.events[sequence-c.first]
-}
-
-// chunkOf is the index of the chunk that has an event.
-func chunkOf(chunks []*chunk, sequence int64) int {
-	return sort.Search(len(chunks), func(i int) bool { return chunks[i].first > sequence }) - 1
+func (v *view) at(sequence int64) *slot {
+	return v.chunks[chunkOf(v.chunks, sequence)].slot(sequence)
 }

@@ -31,21 +31,16 @@ func (l *Log) Bounds(partition int) Partition {
 // Read is at most limit events of a partition from a sequence number on, and the
 // number to go on from; a limit below 1 means all there are. A reader whose
 // position was dropped begins at the oldest event, and so does one that is ahead
-// of the log, which must have been cleared since. The events are shared, not to
-// be modified.
+// of the log, which must have been cleared since. Bodies are shared, not to be
+// modified.
 func (l *Log) Read(partition int, from int64, limit int) (evs []Event, next int64) {
 	l.expire()
 	v := l.partitions[partition].tape.Load().view(from, limited(limit))
-	n := int(v.end - v.next)
-	for v.next < v.end {
-		batch := v.take()
-		if len(batch) == n {
-			return batch, v.next
-		}
-		if evs == nil {
-			evs = make([]Event, 0, n)
-		}
-		evs = append(evs, batch...)
+	if v.next < v.end {
+		evs = make([]Event, 0, v.end-v.next)
+	}
+	for ; v.next < v.end; v.next++ {
+		evs = append(evs, v.chunk().event(partition, v.next))
 	}
 	return evs, v.next
 }
@@ -58,47 +53,35 @@ func (l *Log) Read(partition int, from int64, limit int) (evs []Event, next int6
 func (l *Log) ReadAll(c Cursor, limit int) ([]Event, Cursor) {
 	l.expire()
 	next := make(Cursor, len(l.partitions))
-	sources := make([]source, len(l.partitions))
+	views := make([]view, len(l.partitions))
 	total := int64(0)
-	for i := range sources {
-		s := &sources[i]
-		s.view = l.partitions[i].tape.Load().view(c.at(i), limited(limit))
-		next[i] = s.next
-		total += s.end - s.next
-		s.fill()
+	for i := range views {
+		views[i] = l.partitions[i].tape.Load().view(c.at(i), limited(limit))
+		next[i] = views[i].next
+		total += views[i].end - views[i].next
 	}
 	evs := make([]Event, min(total, limited(limit)))
 	for i := range evs {
-		s := earliest(sources)
-		evs[i] = s.batch[0]
-		s.batch = s.batch[1:]
-		s.fill()
-		next[evs[i].Partition] = evs[i].Sequence + 1
+		partition := earliest(views)
+		v := &views[partition]
+		evs[i] = v.chunk().event(partition, v.next)
+		v.next++
+		next[partition] = v.next
 	}
 	return evs, next
 }
 
-// source is a partition from which ReadAll takes.
-type source struct {
-	view
-	batch []Event // what comes next; empty at the end
-}
-
-func (s *source) fill() {
-	if len(s.batch) == 0 && s.next < s.end {
-		s.batch = s.take()
-	}
-}
-
-// earliest is the source with the event that comes first. One of them has one.
-func earliest(sources []source) (first *source) {
-	for i := range sources {
-		s := &sources[i]
-		if len(s.batch) > 0 && (first == nil || s.batch[0].Enqueued.Before(first.batch[0].Enqueued)) {
-			first = s
+// earliest is the partition with the event that comes first. One of them has one.
+func earliest(views []view) (partition int) {
+	first := int64(never)
+	for i := range views {
+		if v := &views[i]; v.next < v.end {
+			if enqueued := v.chunk().slot(v.next).enqueued; enqueued < first {
+				partition, first = i, enqueued
+			}
 		}
 	}
-	return first
+	return partition
 }
 
 // Start is the position of the oldest event in each partition.
@@ -123,21 +106,33 @@ func (l *Log) End() Cursor {
 // SeekOffset is the sequence number of the first event at or after an offset, or
 // that of the next event when all are before it.
 func (l *Log) SeekOffset(partition int, offset int64) int64 {
-	return l.seek(partition, func(e *Event) bool { return e.Offset >= offset })
+	return l.seek(partition, func(s *slot) bool { return s.offset >= offset })
 }
 
 // SeekTime is the sequence number of the first event enqueued at or after a
 // time, or that of the next event when all are earlier.
 func (l *Log) SeekTime(partition int, enqueued time.Time) int64 {
-	return l.seek(partition, func(e *Event) bool { return !e.Enqueued.Before(enqueued) })
+	at := nanoseconds(enqueued)
+	return l.seek(partition, func(s *slot) bool { return s.enqueued >= at })
 }
 
 // seek is the first event for which reached is true, as it is for all later ones.
-func (l *Log) seek(partition int, reached func(*Event) bool) int64 {
+func (l *Log) seek(partition int, reached func(*slot) bool) int64 {
 	l.expire()
 	v := l.partitions[partition].tape.Load().view(0, math.MaxInt64)
 	n := sort.Search(int(v.end-v.next), func(i int) bool { return reached(v.at(v.next + int64(i))) })
 	return v.next + int64(n)
+}
+
+// nanoseconds is Unix time, of what an event can have.
+func nanoseconds(t time.Time) int64 {
+	switch {
+	case t.Before(time.Unix(0, 0)):
+		return 0
+	case t.After(time.Unix(0, never)):
+		return never
+	}
+	return t.UnixNano()
 }
 
 // limited is a limit as a number of events.

@@ -1,11 +1,13 @@
 package mqtt_test
 
 import (
+	"bytes"
 	"crypto/tls"
 	"io"
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -94,6 +96,34 @@ func flood(b *testing.B, conn net.Conn, outstanding int) {
 	b.SetBytes(256)
 	b.ResetTimer()
 	for i := 0; i < b.N; i += outstanding {
+		if _, err := conn.Write(burst); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := io.ReadFull(conn, answer); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkTelemetryQoS0 sends batches of fifty messages of 256 bytes with QoS 0
+// over TLS, each of which ends in a PINGREQ that is waited for.
+func BenchmarkTelemetryQoS0(b *testing.B) {
+	r := enter(b)
+	cfg := r.secure(nil)
+	conn, err := tls.Dial("tcp", r.addr, cfg)
+	require.NoError(b, err)
+	cl := newClient(b, conn)
+	cl.send(hello(b, iot.Device("d")).bytes())
+	cl.expect(0x20, 2, 0, 0)
+	require.NoError(b, conn.SetDeadline(time.Time{}))
+	const batch = 50
+	burst := bytes.Repeat(publish(0, "devices/d/messages/events/%24.ct=application%2Fjson&a=b", strings.Repeat("x", 256)), batch)
+	burst = append(burst, 0xC0, 0)
+	answer := make([]byte, 2)
+	b.ReportAllocs()
+	b.SetBytes(256)
+	b.ResetTimer()
+	for i := 0; i < b.N; i += batch {
 		if _, err := conn.Write(burst); err != nil {
 			b.Fatal(err)
 		}
