@@ -74,6 +74,9 @@ func (s *Server) serve(raw net.Conn, cfg *tls.Config) {
 		s.handshakeFailed(raw, err)
 		return
 	}
+	if v, ok := raw.(interface{ Secured() }); ok {
+		v.Secured() // the listener bounds what a peer may send until then
+	}
 	s.converse(conn, raw, newPeer(s, overTCP, raw, conn.ConnectionState().PeerCertificates))
 }
 

@@ -1,6 +1,7 @@
 package amqp
 
 import (
+	"bytes"
 	"crypto/x509"
 	"net"
 	"strings"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/linarite/linarite/amqp/codec"
 	"github.com/linarite/linarite/amqp/transport"
+	"github.com/linarite/linarite/auth"
 	"github.com/linarite/linarite/iot"
 )
 
@@ -16,8 +18,8 @@ type peer struct {
 	srv      *Server
 	protocol string
 	remote   string
-	raw      net.Conn            // the TCP connection
-	certs    []*x509.Certificate // the TLS client's chain, or empty
+	raw      net.Conn // the TCP connection
+	chain    [][]byte // the certificates that the TLS client showed, as DER, or empty
 	claims   *claims
 
 	// The reader's own.
@@ -28,20 +30,45 @@ type peer struct {
 	devices map[iot.Identity]*device
 }
 
-func newPeer(s *Server, protocol string, raw net.Conn, certs []*x509.Certificate) *peer {
-	return &peer{
-		srv: s, protocol: protocol, remote: raw.RemoteAddr().String(), raw: raw, certs: certs, claims: newClaims(s.hub), host: s.hub.Hostnames()[0],
+// newPeer is a peer that showed certificates, or none. Links may be attached at
+// any time, so that the chain stays as long as the connection does: as DER, which
+// is a fraction of what it is taken apart.
+func newPeer(s *Server, protocol string, raw net.Conn, shown []*x509.Certificate) *peer {
+	p := &peer{
+		srv: s, protocol: protocol, remote: raw.RemoteAddr().String(), raw: raw, claims: newClaims(s.hub), host: s.hub.Hostnames()[0],
 		devices: map[iot.Identity]*device{},
 	}
+	for _, c := range auth.TakeChain(shown) {
+		p.chain = append(p.chain, bytes.Clone(c.Raw))
+	}
+	return p
+}
+
+// certificates is the chain, taken apart.
+func (p *peer) certificates() []*x509.Certificate {
+	var chain []*x509.Certificate
+	for _, der := range p.chain {
+		c, err := x509.ParseCertificate(der)
+		if err != nil {
+			panic(err) // TLS has parsed it
+		}
+		chain = append(chain, c)
+	}
+	return chain
 }
 
 // leave is called when the connection is over.
 func (p *peer) leave() { p.claims.clear() }
 
-// SASL judges a peer's credentials. Only PLAIN has any: with the other mechanisms
-// a token follows at $cbs. transport.Handler.
+// SASL judges a peer's credentials. Only PLAIN has any, and EXTERNAL needs a
+// certificate, which is judged when a device attaches its first link: with the
+// other mechanisms a token follows at $cbs. transport.Handler.
 func (p *peer) SASL(c *transport.Conn, mechanism string, response []byte) bool {
-	if mechanism != "PLAIN" {
+	switch {
+	case mechanism == "EXTERNAL" && len(p.chain) == 0:
+		p.refused("SASL EXTERNAL", iot.ErrUnauthorized.Because("the client showed no certificate"))
+		return false
+	case mechanism != "PLAIN":
 		return true
 	}
 	if path, err := p.plain(response); err != nil {

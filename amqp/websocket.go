@@ -1,7 +1,6 @@
 package amqp
 
 import (
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"io"
@@ -73,7 +72,7 @@ func (s *Server) serveWebSocket(ws *websocket.Conn, r *http.Request) {
 	if r.TLS != nil {
 		certs = r.TLS.PeerCertificates
 	}
-	if secure, ok := raw.(*tls.Conn); ok {
+	if secure, ok := raw.(interface{ NetConn() net.Conn }); ok {
 		raw = secure.NetConn()
 	}
 	if !s.begin(raw) {

@@ -1,5 +1,6 @@
 // Package auth answers who somebody is and whether they may: shared access
-// signatures, the policies and keys that make them, and connection strings.
+// signatures, the policies and keys that make them, client certificates and the
+// authorities that vouch for them, and connection strings.
 //
 // A refusal is an error whose text says exactly why, for the log, and which
 // wraps the catalogue's error that the other side is told. No text holds a
@@ -31,6 +32,8 @@ type Options struct {
 	Keys      Keys
 	Clock     *clock.Clock
 	Grace     time.Duration // how long a token is good after its expiry
+	// Authorities vouch for devices with CA-signed certificates; nil: none.
+	Authorities *Authorities
 }
 
 // sightingsLimit is how many tokens, at least, are remembered (about 2 MB).
@@ -44,6 +47,8 @@ type Authorizer struct {
 	clock     *clock.Clock
 	grace     time.Duration
 	sightings *sightings
+
+	authorities *Authorities
 }
 
 // NewAuthorizer makes an Authorizer that has seen no token yet.
@@ -53,7 +58,10 @@ func NewAuthorizer(o Options) *Authorizer {
 	}
 	a := &Authorizer{
 		hostnames: o.Hostnames, policies: make(map[string]Policy, len(o.Policies)), keys: o.Keys,
-		clock: o.Clock, grace: o.Grace, sightings: newSightings(sightingsLimit),
+		clock: o.Clock, grace: o.Grace, sightings: newSightings(sightingsLimit), authorities: o.Authorities,
+	}
+	if a.authorities == nil {
+		a.authorities = NewAuthorities(o.Clock)
 	}
 	for _, p := range o.Policies {
 		a.policies[p.Name] = p
@@ -61,12 +69,14 @@ func NewAuthorizer(o Options) *Authorizer {
 	return a
 }
 
-// Principal is somebody whose token was good.
+// Principal is somebody whose token or certificate was good.
 type Principal struct {
 	Policy  string    // the policy that signed; empty when it was an identity's own key
 	Rights  Rights    // the policy's, or DeviceConnect
-	Expires time.Time // hub time, grace included: when a live connection must end
+	Expires time.Time // hub time, grace included: when a live connection must end; zero: never
 	Method  string    // JSON for iothub-connection-auth-method
+
+	Authentication iot.AuthenticationType // how it was proven
 }
 
 // The values of iothub-connection-auth-method for shared access signatures.
@@ -163,7 +173,7 @@ func selfSigned(id iot.Identity, t Token, known iot.Authentication) (Principal, 
 	if !t.SignedBy(known.PrimaryKey) && !t.SignedBy(known.SecondaryKey) {
 		return Principal{}, fmt.Errorf("the signature matches neither key of %s", describe(id))
 	}
-	p := Principal{Rights: DeviceConnect, Method: methodDevice}
+	p := Principal{Rights: DeviceConnect, Authentication: iot.AuthenticationSAS, Method: methodDevice}
 	if id.IsModule() {
 		p.Method = methodModule
 	}
@@ -182,7 +192,7 @@ func (a *Authorizer) policySigned(t Token, need Rights) (Principal, error) {
 	if !p.Rights.Has(need) {
 		return Principal{}, fmt.Errorf("policy %q lacks %s", p.Name, need)
 	}
-	return Principal{Policy: p.Name, Rights: p.Rights, Method: methodHub}, nil
+	return Principal{Policy: p.Name, Rights: p.Rights, Authentication: iot.AuthenticationSAS, Method: methodHub}, nil
 }
 
 // inForce checks that a token, whose signature was good, is for the target, a

@@ -311,7 +311,8 @@ func TestBackEndsThatAreAdmitted(t *testing.T) {
 			require.True(t, ok)
 			assert.Equal(t, auth.Principal{
 				Policy: c.policy, Rights: policy.Rights, Expires: start.Add(time.Hour + 5*time.Minute),
-				Method: `{"scope":"hub","type":"sas","issuer":"iothub","acceptingIpFilterRule":null}`,
+				Method:         `{"scope":"hub","type":"sas","issuer":"iothub","acceptingIpFilterRule":null}`,
+				Authentication: iot.AuthenticationSAS,
 			}, p)
 		})
 	}

@@ -23,7 +23,7 @@ func (h *Hub) Connect(r ConnectRequest, l Link) (*Session, error) {
 		return nil, err
 	}
 	h.log.Info().Str("device", r.Identity.String()).Str("op", "connect").Str("protocol", r.Protocol).
-		Str("agent", r.Agent).Str("remote", r.RemoteAddr).Msg("connected")
+		Str("authentication", s.scope).Str("agent", r.Agent).Str("remote", r.RemoteAddr).Msg("connected")
 	return s, nil
 }
 
@@ -48,14 +48,16 @@ func (h *Hub) admit(r ConnectRequest, l Link) (*Session, error) {
 	now := h.clock.Now()
 	r.Token, r.Certificates = "", nil // the session has no use for them
 	s := &Session{
-		hub: h, link: l, request: r, since: now, scope: "sas",
+		hub: h, link: l, request: r, since: now, scope: string(principal.Authentication),
 		origin: &iot.Origin{Identity: r.Identity, GenerationID: generation, AuthMethod: principal.Method, ModelID: r.ModelID},
 	}
 	s.touch(now)
 	if older := h.connections.attach(s); older != nil {
 		older.cut(cmp.Or(older.request.Replaced, error(iot.ErrConnectionReplaced)))
 	}
-	s.expire(principal.Expires.Sub(now))
+	if !principal.Expires.IsZero() { // a token has an end
+		s.expire(principal.Expires.Sub(now))
+	}
 	if r.ModelID != "" {
 		h.twins.SetModel(r.Identity, r.ModelID)
 	}
@@ -63,10 +65,15 @@ func (h *Hub) admit(r ConnectRequest, l Link) (*Session, error) {
 }
 
 // authenticate checks a device's credentials and, where the hub was told to,
-// registers a stranger who signs with the well-known key. The caller holds the
-// device's lock.
+// registers a stranger who signs with the well-known key. A certificate counts
+// where there is no token only. The caller holds the device's lock.
+//
+// IoT Hub: contract.md §3.3; DeviceIdentityProvider.cs (iotedge).
 func (h *Hub) authenticate(r ConnectRequest) (auth.Principal, error) {
 	a := h.auth.Load()
+	if r.Token == "" {
+		return a.DeviceWithCertificate(r.Identity, r.Certificates)
+	}
 	principal, err := a.Device(r.Identity, r.Token)
 	if err == nil || !h.autoCreate || r.Identity.IsModule() || !errors.Is(err, iot.ErrDeviceNotFound) {
 		return principal, err

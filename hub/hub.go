@@ -44,6 +44,9 @@ type Options struct {
 	AutoCreate bool
 	// OpenSink makes what custom endpoints deliver to; without it there can be none.
 	OpenSink OpenSink
+	// CA is the certificate of the development CA in PEM, which vouches for devices
+	// from the start and after a reset; nil: there is none.
+	CA []byte
 	// Seed fills a new hub, and one that was reset.
 	Seed  func(*Hub) error
 	Clock *clock.Clock // default: the machine's time
@@ -64,6 +67,7 @@ type Hub struct {
 	policies   []auth.Policy
 	grace      time.Duration
 	autoCreate bool
+	ca         []byte
 	seed       func(*Hub) error
 	openSink   OpenSink
 	verdicts   func(Operation, iot.Identity) Verdict
@@ -76,6 +80,7 @@ type Hub struct {
 	calls    *methods.Calls
 	events   *events.Log
 	auth     atomic.Pointer[auth.Authorizer]
+	trusted  *auth.Authorities
 
 	configuring sync.Mutex // one change of the routing at a time
 	routes      atomic.Pointer[routes]
@@ -100,7 +105,7 @@ type Hub struct {
 func New(o Options) (*Hub, error) {
 	h := &Hub{
 		name: o.Name, hostnames: o.Hostnames, policies: o.Policies, grace: o.SASGrace,
-		autoCreate: o.AutoCreate, seed: o.Seed, openSink: o.OpenSink, verdicts: o.Verdicts, log: o.Log, clock: o.Clock,
+		autoCreate: o.AutoCreate, ca: o.CA, seed: o.Seed, openSink: o.OpenSink, verdicts: o.Verdicts, log: o.Log, clock: o.Clock,
 		hashSeed: maphash.MakeSeed(), done: make(chan struct{}),
 	}
 	h.defaults()
@@ -112,6 +117,7 @@ func New(o Options) (*Hub, error) {
 	h.events = events.NewLog(h.clock, o.EventLog)
 	h.connections = newConnections(newStates(h.clock, h.tellState))
 	h.unroute()
+	h.trusted = auth.NewAuthorities(h.clock)
 	h.authorize()
 	if err := h.plant(); err != nil {
 		h.Close()
@@ -144,11 +150,14 @@ func (h *Hub) defaults() {
 // authorize makes a new authorizer, which has seen no token yet.
 func (h *Hub) authorize() {
 	h.auth.Store(auth.NewAuthorizer(auth.Options{
-		Hostnames: h.IsHostname, Policies: h.policies, Keys: h.registry, Clock: h.clock, Grace: h.grace,
+		Hostnames: h.IsHostname, Policies: h.policies, Keys: h.registry, Authorities: h.trusted, Clock: h.clock, Grace: h.grace,
 	}))
 }
 
 func (h *Hub) plant() error {
+	if err := h.trustCA(); err != nil {
+		return err
+	}
 	if h.seed == nil {
 		return nil
 	}
@@ -212,6 +221,7 @@ func (h *Hub) clear() []*endpoint {
 	h.queues.Clear()
 	h.clock.Rewind()
 	h.events.Clear()
+	h.trusted.Clear()
 	h.authorize()
 	return h.unroute()
 }

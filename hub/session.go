@@ -17,7 +17,7 @@ type Session struct {
 	link    Link
 	origin  *iot.Origin    // on its own, since events outlive the session
 	request ConnectRequest // without its secrets
-	scope   string         // what signed: "sas"
+	scope   string         // how it authenticated: "sas", "selfSigned", "certificateAuthority"
 	since   time.Time
 	resumed any
 

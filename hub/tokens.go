@@ -25,7 +25,9 @@ func (s *Session) Renew(token string) error {
 	if s.ended {
 		return iot.ErrClosedRemotely
 	}
-	s.expiry.Stop()
+	if s.expiry != nil { // it came with a certificate
+		s.expiry.Stop()
+	}
 	s.expiry = s.hub.clock.AfterFunc(principal.Expires.Sub(s.hub.clock.Now()), func() {
 		s.cut(iot.ErrUnauthorized.Because("the token has expired"))
 	})

@@ -71,6 +71,7 @@ var (
 	ErrNotFound           = catalogued(404000, "GenericNotFound", "Not found.")
 	ErrDeviceNotFound     = catalogued(404001, "DeviceNotFound", "Device not found.")
 	ErrAddressNotFound    = catalogued(404006, "AmqpAddressNotFound", "There is no such address.")
+	ErrNoCertificate      = catalogued(404008, "CertificateNotFound", "Certificate not found.")
 	ErrModuleNotFound     = catalogued(404010, "ModuleNotFound", "Module not found.")
 	ErrDeviceNotOnline    = catalogued(404103, "DeviceNotOnline", "The operation failed because the requested device isn't online. To learn more, see https://aka.ms/iothub404103")
 	ErrClosedRemotely     = catalogued(404104, "DeviceConnectionClosedRemotely", "The device closed the connection.")

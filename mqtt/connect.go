@@ -52,6 +52,7 @@ func (l *link) connect(pk packets.Packet) (packets.Packet, error) {
 		return pk, packets.ErrRejectPacket
 	}
 	session, err := l.srv.hub.Connect(request, l)
+	l.certs = nil // they have served
 	if err != nil {
 		l.told = true // by the hub
 		l.connack(refusedAuthorization)

@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/linarite/linarite/auth"
 	"github.com/linarite/linarite/internal/clock"
 	"github.com/linarite/linarite/iot"
 )
@@ -69,10 +70,19 @@ func (s *Server) serve(raw net.Conn, cfg *tls.Config) {
 			s.handshakeFailed(raw, err)
 			return
 		}
-		w.Conn, certs = conn, conn.ConnectionState().PeerCertificates
+		secured(raw)
+		w.Conn, certs = conn, auth.TakeChain(conn.ConnectionState().PeerCertificates)
 	}
 	w.below, below.wire = below, w
 	s.attach(w, "Mqtt", certs)
+}
+
+// secured tells the listener that the TLS handshake is over, since it bounds what a
+// client may send until then.
+func secured(raw net.Conn) {
+	if v, ok := raw.(interface{ Secured() }); ok {
+		v.Secured()
+	}
 }
 
 // handshakeFailed logs a TLS handshake that came to nothing, loudly unless the

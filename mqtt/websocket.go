@@ -1,7 +1,6 @@
 package mqtt
 
 import (
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"io"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"github.com/linarite/linarite/auth"
 	"github.com/linarite/linarite/internal/clock"
 	"github.com/linarite/linarite/iot"
 )
@@ -66,9 +66,9 @@ func (s *Server) serveWebSocket(ws *websocket.Conn, r *http.Request) {
 	raw := ws.NetConn()
 	var certs []*x509.Certificate
 	if r.TLS != nil {
-		certs = r.TLS.PeerCertificates
+		certs = auth.TakeChain(r.TLS.PeerCertificates)
 	}
-	if secure, ok := raw.(*tls.Conn); ok {
+	if secure, ok := raw.(interface{ NetConn() net.Conn }); ok {
 		raw = secure.NetConn()
 	}
 	if !s.begin(raw) {

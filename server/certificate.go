@@ -7,6 +7,7 @@ import (
 	"encoding/pem"
 	"fmt"
 
+	"github.com/linarite/linarite/auth"
 	"github.com/linarite/linarite/certs"
 	"github.com/linarite/linarite/internal/clock"
 )
@@ -14,8 +15,9 @@ import (
 // identity is what the server shows its clients.
 type identity struct {
 	certificate tls.Certificate
-	ca          []byte // PEM; what clients have to trust, empty when it is not known
-	caPath      string // where ca is kept; empty when it is in memory or not ours
+	ca          []byte           // PEM; what clients have to trust, empty when it is not known
+	caPath      string           // where ca is kept; empty when it is in memory or not ours
+	authority   *certs.Authority // nil when the certificate was brought along
 }
 
 // identify takes the certificate that was brought along, or has one issued by a
@@ -32,7 +34,7 @@ func identify(o Options) (identity, error) {
 	if err != nil {
 		return identity{}, fmt.Errorf("server certificate: %w", err)
 	}
-	return identity{certificate, authority.PEM(), authority.Path()}, nil
+	return identity{certificate, authority.PEM(), authority.Path(), authority}, nil
 }
 
 // brought is the certificate of --tls-cert.
@@ -73,6 +75,7 @@ func (i identity) tls(protocols ...string) *tls.Config {
 		MinVersion:       tls.VersionTLS12,
 		Certificates:     []tls.Certificate{i.certificate},
 		ClientAuth:       tls.RequestClientCert,
+		VerifyConnection: auth.CheckChain,
 		CurvePreferences: []tls.CurveID{tls.X25519, tls.CurveP256},
 		NextProtos:       protocols,
 	}

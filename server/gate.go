@@ -38,6 +38,8 @@ type gate struct {
 	crowd    *crowd
 	warnings warnings
 
+	handshake int // how many bytes a client may send until it says that TLS is established; 0: there is no TLS
+
 	closing context.Context // ends with Close
 	close   context.CancelFunc
 	fewer   chan struct{} // fed when a stranger leaves or is admitted
@@ -85,7 +87,7 @@ func (g *gate) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		v := &visitor{Conn: conn, gate: g, address: addressOf(conn), since: clock.Wall()}
+		v := &visitor{Conn: conn, gate: g, address: addressOf(conn), since: clock.Wall(), shaking: g.handshake}
 		if !g.crowd.join(v.address, g.bounds.perAddress) {
 			_ = conn.Close()
 			g.warnings.say("connections from %s are refused: there are %d already", v.address, g.bounds.perAddress)

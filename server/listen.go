@@ -62,10 +62,15 @@ func bind(o Options, listen func(network, address string) (net.Listener, error))
 // guarded is the doors with a gate before each.
 func (d doors) guarded(o Options) doors {
 	b, c := o.bounds(), newCrowd()
+	secure := func(ln net.Listener, door string) net.Listener {
+		g := newGate(ln, door, b, c, o.Log)
+		g.handshake = maxHandshake
+		return g
+	}
 	guarded := doors{
-		mqtt:    newGate(d.mqtt, "mqtt", b, c, o.Log),
-		https:   newGate(d.https, "https", b, c, o.Log),
-		amqps:   newGate(d.amqps, "amqps", b, c, o.Log),
+		mqtt:    secure(d.mqtt, "mqtt"),
+		https:   secure(d.https, "https"),
+		amqps:   secure(d.amqps, "amqps"),
 		control: newGate(d.control, "control", b, c, o.Log),
 	}
 	if d.amqp != nil {

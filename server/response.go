@@ -15,7 +15,7 @@ import (
 // likes.
 type response struct {
 	http.ResponseWriter
-	visitor *visitor // nil when the connection came through no gate
+	connection
 	timeout time.Duration
 	begun   bool
 }
@@ -50,6 +50,9 @@ func (r *response) begin() {
 
 // Hijack hands the connection over, as a WebSocket wants it.
 func (r *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	if r.spelling != nil {
+		r.spelling.stop()
+	}
 	return http.NewResponseController(r.ResponseWriter).Hijack()
 }
 

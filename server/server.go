@@ -5,7 +5,6 @@ package server
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"net"
 	"net/netip"
@@ -69,7 +68,11 @@ func assemble(o Options, d doors) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	h, err := hub.New(o.hub())
+	options := o.hub()
+	if identity.authority != nil {
+		options.CA = identity.authority.PEM()
+	}
+	h, err := hub.New(options)
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +104,7 @@ func (s *Server) serve() {
 	if s.doors.amqp != nil {
 		s.amqp.Serve(s.doors.amqp, nil)
 	}
-	s.https.serve(tls.NewListener(s.doors.https, s.identity.tls("http/1.1")))
+	s.https.serve(tlsListener{s.doors.https, s.identity.tls("http/1.1"), s.https.server.ErrorLog})
 	s.control.serve(s.doors.control)
 }
 

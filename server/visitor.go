@@ -11,6 +11,11 @@ import (
 	"github.com/linarite/linarite/iot"
 )
 
+// maxHandshake is how many bytes a client may send until TLS is established:
+// several times what the longest chain of certificates has. Differs: the
+// service's bound is not published.
+const maxHandshake = 64 << 10
+
 // visitor is a connection that came through a gate.
 type visitor struct {
 	net.Conn
@@ -18,11 +23,16 @@ type visitor struct {
 	address  netip.Addr
 	since    time.Time
 	shownOut atomic.Bool // the gate closed it
+	shaking  int         // how many bytes are left for the TLS handshake; 0: it is over, or there is none
 
 	// Guarded by gate.mu.
 	place *list.Element // among the strangers; nil once it is none
 	left  bool
 }
+
+// Secured says that the TLS handshake is over. Whoever reads from the connection
+// calls it.
+func (v *visitor) Secured() { v.shaking = 0 }
 
 // Admit says that the client has shown who it is. Any number of calls is one.
 func (v *visitor) Admit() {
@@ -44,6 +54,9 @@ func (v *visitor) admit() {
 	}
 }
 
+// errLongHandshake is why a client is not heard any longer.
+var errLongHandshake = fmt.Errorf("the client sends more than %d bytes, and TLS is not established", maxHandshake)
+
 // showOut ends the connection, so that who serves it says goodbye.
 func (v *visitor) showOut() {
 	v.shownOut.Store(true)
@@ -54,6 +67,12 @@ func (v *visitor) showOut() {
 // the connection.
 func (v *visitor) Read(p []byte) (int, error) {
 	n, err := v.Conn.Read(p)
+	if v.shaking > 0 {
+		if v.shaking -= n; v.shaking <= 0 {
+			v.shaking = 1 // the handshake goes on, and so does this
+			return 0, errLongHandshake
+		}
+	}
 	if err != nil && v.shownOut.Load() {
 		err = fmt.Errorf("%w: %w", iot.ErrServiceUnavailable.Because("too many connections that have not shown who they are"), err)
 	}

@@ -100,6 +100,11 @@ func (w *web) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 	defer w.running.Done()
 	runtime.Gosched() // a client that sends one request behind another would keep others waiting
+	from := whose(r)
+	if from.spelling != nil {
+		from.spelling.begin(r)
+		defer from.spelling.end()
+	}
 	conn := http.NewResponseController(rw)
 	_ = conn.SetWriteDeadline(time.Time{}) // that of the answer before
 	if r.ContentLength != 0 {
@@ -110,20 +115,30 @@ func (w *web) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		r = r.WithContext(r.Context())
 		r.Body = &timedBody{r.Body, clear}
 	}
-	w.handler.ServeHTTP(&response{ResponseWriter: rw, visitor: whose(r), timeout: w.answerTimeout}, r)
+	w.handler.ServeHTTP(&response{ResponseWriter: rw, connection: from, timeout: w.answerTimeout}, r)
 }
 
-// connection is the key under which a request's context has its visitor.
-type connection struct{}
+// connection is what is known of the connection that requests come from.
+type connection struct {
+	visitor  *visitor  // nil when it came through no gate
+	spelling *spelling // nil when it is not under TLS
+}
+
+// connectionKey is where a request's context has its connection.
+type connectionKey struct{}
 
 func remember(ctx context.Context, c net.Conn) context.Context {
-	return context.WithValue(ctx, connection{}, visitorOf(c))
+	known := connection{visitor: visitorOf(c)}
+	if s, ok := c.(*secured); ok {
+		known.spelling = &s.spelling
+	}
+	return context.WithValue(ctx, connectionKey{}, known)
 }
 
-// whose is the visitor that a request came from, nil when there is none.
-func whose(r *http.Request) *visitor {
-	v, _ := r.Context().Value(connection{}).(*visitor)
-	return v
+// whose is the connection that a request came from.
+func whose(r *http.Request) connection {
+	c, _ := r.Context().Value(connectionKey{}).(connection)
+	return c
 }
 
 func (w *web) begin() bool {
