@@ -116,7 +116,9 @@ lock:
 	cd test/sdk/python && python3 -m venv .venv && .venv/bin/pip install --quiet pip-tools && \
 		CUSTOM_COMPILE_COMMAND="make lock" .venv/bin/pip-compile --quiet --generate-hashes --strip-extras \
 		--no-emit-options --no-emit-index-url --output-file requirements.txt requirements.in
+	cd test/sdk/java && rm -rf .m2 && mvn -B -ntp -q -Dmaven.repo.local=.m2 test -Dtest=None \
+		-Dsurefire.failIfNoSpecifiedTests=false && find .m2 -name '*.jar' | LC_ALL=C sort | xargs sha256sum >maven.sha256
 
 .PHONY: clean
 clean:
-	rm -rf bin test/sdk/node/node_modules test/sdk/python/.venv
+	rm -rf bin test/sdk/node/node_modules test/sdk/python/.venv test/sdk/java/.m2 test/sdk/java/target

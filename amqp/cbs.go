@@ -6,6 +6,7 @@ import (
 
 	"github.com/linarite/linarite/amqp/codec"
 	"github.com/linarite/linarite/amqp/transport"
+	"github.com/linarite/linarite/auth"
 	"github.com/linarite/linarite/iot"
 )
 
@@ -33,6 +34,7 @@ func (p *peer) claim(c *transport.Conn, m *codec.Message) answer {
 		}
 	}
 	audience := parseAudience(name)
+	audience.path = narrowed(audience.path, token)
 	proof, err := p.claims.check(audience.path, token)
 	if err == nil && !p.srv.hub.IsHostname(audience.host) {
 		err = iot.ErrUnauthorized.Because("the audience names host %q, which is not one of this hub's names", audience.host)
@@ -47,6 +49,24 @@ func (p *peer) claim(c *transport.Conn, m *codec.Message) answer {
 	p.renew(audience.path, token)
 	p.trust(c)
 	return answer{status: http.StatusOK, description: "OK"}
+}
+
+// narrowed is the path that a token is shown for: the Java SDK names the device
+// where it shows the token of one of its modules.
+func narrowed(path, token string) string {
+	named, rest, ok := parseIdentity(path)
+	if !ok || named.ModuleID != "" || rest != "" {
+		return path
+	}
+	t, err := auth.ParseToken(token)
+	if err != nil {
+		return path
+	}
+	own := parseAudience(t.Resource).path
+	if id, _, ok := parseIdentity(own); ok && id.DeviceID == named.DeviceID && id.ModuleID != "" {
+		return own
+	}
+	return path
 }
 
 // denied is the answer to a token that is no good. The reason stays in the log:

@@ -40,6 +40,8 @@ func TestTokensAndTheirAudiences(t *testing.T) {
 		{"Go's lower case", "amqp://" + host + "/linarite/ConsumerGroups/$Default", eventsToken(t, host+"/linarite/consumergroups/$default"), 200},
 		{"a device's own key", host + "/devices/d", token(t, host+"/devices/d", "", time.Hour), 200},
 		{"a module's own key", host + "/devices/d/modules/m", token(t, host+"/devices/d/modules/m", "", time.Hour), 200},
+		{"a module's own key for its device", host + "/devices/d", token(t, host+"/devices/d/modules/m", "", time.Hour), 200},
+		{"a module's own key for another device", host + "/devices/e", token(t, host+"/devices/d/modules/m", "", time.Hour), 401},
 		{"a policy for a device", host + "/devices/d", token(t, host, "device", time.Hour), 200},
 		{"a token that has run out", host, token(t, host, "service", -time.Hour), 401},
 		{"a token for less", host, token(t, host+"/devices/d", "service", time.Hour), 401},

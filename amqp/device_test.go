@@ -60,7 +60,11 @@ func TestTelemetryReachesTheLog(t *testing.T) {
 		m := &codec.Message{
 			Properties:  &codec.Properties{MessageID: "mid", ContentType: codec.Some(codec.Symbol("application/json"))},
 			Annotations: codec.Map{{Key: codec.Symbol("dt-subject"), Value: "thermostat"}},
-			Application: codec.Map{{Key: "a", Value: "b"}, {Key: "iothub-connection-device-id", Value: "spoofed"}},
+			Application: codec.Map{
+				{Key: "a", Value: "b"},
+				{Key: "iothub-connection-device-id", Value: "spoofed"},
+				{Key: "iothub-creation-time-utc", Value: "2030-01-01T00:00:00Z"},
+			},
 			Data:        [][]byte{[]byte("{}")},
 		}
 		require.Equal(t, &codec.Accepted{}, c.deliver(link, m))
@@ -70,6 +74,7 @@ func TestTelemetryReachesTheLog(t *testing.T) {
 		assert.Equal(t, iot.Properties{{Name: "a", Value: "b"}}, evs[0].Message.Properties)
 		assert.Equal(t, iot.Properties{
 			{Name: iot.MessageID, Value: "mid"}, {Name: iot.ContentType, Value: "application/json"}, {Name: iot.Subject, Value: "thermostat"},
+			{Name: iot.CreationTime, Value: "2030-01-01T00:00:00Z"},
 		}, evs[0].Message.System)
 		assert.Equal(t, "{}", string(evs[0].Message.Body))
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/gorilla/websocket"
 	"github.com/rs/zerolog"
@@ -81,7 +82,7 @@ func TestAPanicEndsItsConnectionOnly(t *testing.T) {
 	bad.transfer(bad.sender(address(d, "messages/events")), &codec.Message{})
 	r.awaitGone(d)
 	assert.Equal(t, &codec.Accepted{}, good.deliver(link, &codec.Message{Data: [][]byte{{1}}}))
-	assert.Contains(t, log.String(), "a fault of ours")
+	require.Eventually(t, func() bool { return strings.Contains(log.String(), "a fault of ours") }, patience, time.Millisecond)
 }
 
 func TestNoSecretIsLogged(t *testing.T) {

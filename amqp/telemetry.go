@@ -88,10 +88,23 @@ func eventOf(m *codec.Message) iot.Message {
 	}
 	kept := out.Properties[:0]
 	for _, p := range out.Properties {
-		if !iot.Reserved(p.Name) {
+		switch name, ok := systemNamed[p.Name]; {
+		case ok:
+			out.System = out.System.Set(name, p.Value)
+		case !iot.Reserved(p.Name):
 			kept = append(kept, p)
 		}
 	}
 	out.Properties = kept
 	return out
+}
+
+// systemNamed are the system properties that devices send among the application
+// properties, as the Java and C# SDKs do.
+//
+// IoT Hub: contract.md §7.2; AmqpMessageConverter.cs (iotedge).
+var systemNamed = map[string]string{
+	"iothub-creation-time-utc": iot.CreationTime,
+	"iothub-outputname":        iot.OutputName,
+	"iothub-message-schema":    iot.MessageSchema,
 }

@@ -30,13 +30,18 @@ const (
 var ackNames = [...]string{AckNone: "none", AckPositive: "positive", AckNegative: "negative", AckFull: "full"}
 
 // ParseAck reads a value of `iothub-ack` in any case; the empty text is
-// AckNone. Error: 400004.
+// AckNone. The Java SDK spells two of them positiveonly and negativeonly.
+// Error: 400004.
 func ParseAck(s string) (Ack, error) {
 	if s == "" {
 		return AckNone, nil
 	}
+	text := strings.ToLower(s)
+	if text == "positiveonly" || text == "negativeonly" {
+		text = strings.TrimSuffix(text, "only")
+	}
 	for a, name := range ackNames {
-		if strings.EqualFold(s, name) {
+		if text == name {
 			return Ack(a), nil
 		}
 	}

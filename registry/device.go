@@ -2,6 +2,7 @@ package registry
 
 import (
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -50,10 +51,11 @@ func (d Device) prepared() (Device, error) {
 	if !iot.ValidID(d.ID) {
 		return d, iot.ErrArgumentInvalid.Because("The device identifier %s is invalid.", d.ID)
 	}
-	switch d.Status {
+	switch status := Status(strings.ToLower(string(d.Status))); status {
 	case "":
 		d.Status = Enabled
-	case Enabled, Disabled:
+	case Enabled, Disabled: // the Java SDK says Enabled
+		d.Status = status
 	default:
 		return d, iot.ErrArgumentInvalid.Because("'%s' is not a status: it must be enabled or disabled.", d.Status)
 	}

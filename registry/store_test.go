@@ -98,6 +98,12 @@ func TestDeviceIsRefused(t *testing.T) {
 	}
 }
 
+func TestStatusIsComparedWithoutCase(t *testing.T) {
+	t.Parallel()
+	s, _ := newStore()
+	assert.Equal(t, registry.Disabled, create(t, s, registry.Device{ID: "d", Status: "Disabled"}).Status)
+}
+
 func TestStatusReasonMayHave128Characters(t *testing.T) {
 	t.Parallel()
 	s, _ := newStore()

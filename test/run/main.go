@@ -41,6 +41,7 @@ func suites() []suite {
 		{"wire", []string{"go"}, wire},
 		{"sdk/node", []string{"node", "npm"}, node},
 		{"sdk/python", []string{"python3"}, python},
+		{"sdk/java", []string{"java", "mvn"}, java},
 	}
 }
 

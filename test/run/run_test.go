@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -70,6 +72,48 @@ func TestAJUnitReportIsSummedUp(t *testing.T) {
 		<testsuite tests="10" failures="1" errors="2" skipped="3"/><testsuite tests="5"/></testsuites>`))
 	require.NoError(t, err)
 	assert.Equal(t, count{passed: 9, failed: 3, skipped: 3}, c)
+}
+
+func TestTheReportsOfAFolderAreSummedUp(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, dir, "TEST-a.xml", `<testsuite tests="3" failures="1"/>`)
+	write(t, dir, "TEST-b.xml", `<testsuite tests="2" errors="1" skipped="1"/>`)
+	c, err := readReports(dir)
+	require.NoError(t, err)
+	assert.Equal(t, count{passed: 2, failed: 2, skipped: 1}, c)
+}
+
+func TestArchivesHaveToBeWhatTheListSays(t *testing.T) {
+	t.Parallel()
+	const sum = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" // of abc
+	for _, c := range []struct{ name, list, archive, content, want string }{
+		{"and are", sum + "  m/a.jar\n", "m/a.jar", "abc", ""},
+		{"but another", sum + "  m/a.jar\n", "m/a.jar", "abd", "m/a.jar is not what list says"},
+		{"others may be there", sum + "  m/a.jar\n", "m/b.jar", "abd", ""},
+		{"and it has to be a list", "m/a.jar\n", "m/a.jar", "abc", "is no line of sha256sum"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			write(t, dir, "list", c.list)
+			write(t, dir, c.archive, c.content)
+			err := verify(dir, "list", "m")
+			if c.want == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorContains(t, err, c.want)
+		})
+	}
+}
+
+// write makes a file.
+func write(t *testing.T, dir, name, content string) {
+	t.Helper()
+	file := filepath.Join(dir, name)
+	require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o700))
+	require.NoError(t, os.WriteFile(file, []byte(content), 0o600))
 }
 
 func TestWhatKeepsASuiteFromRunningIsAFailure(t *testing.T) {

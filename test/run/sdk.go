@@ -66,21 +66,27 @@ func python(s *session) (count, error) {
 	return c, errors.Join(runErr, err)
 }
 
+// junitSuite is an element of a JUnit report: a suite, or what holds some.
+type junitSuite struct {
+	Tests    int          `xml:"tests,attr"`
+	Failures int          `xml:"failures,attr"`
+	Errors   int          `xml:"errors,attr"`
+	Skipped  int          `xml:"skipped,attr"`
+	Suites   []junitSuite `xml:"testsuite"`
+}
+
 // readJUnit sums up a JUnit report.
 func readJUnit(from io.Reader) (count, error) {
-	var report struct {
-		Suites []struct {
-			Tests    int `xml:"tests,attr"`
-			Failures int `xml:"failures,attr"`
-			Errors   int `xml:"errors,attr"`
-			Skipped  int `xml:"skipped,attr"`
-		} `xml:"testsuite"`
-	}
+	var report junitSuite
 	if err := xml.NewDecoder(from).Decode(&report); err != nil {
 		return count{}, fmt.Errorf("the JUnit report: %w", err)
 	}
+	suites := report.Suites
+	if len(suites) == 0 {
+		suites = []junitSuite{report}
+	}
 	var c count
-	for _, s := range report.Suites {
+	for _, s := range suites {
 		failed := s.Failures + s.Errors
 		c.failed += failed
 		c.skipped += s.Skipped
