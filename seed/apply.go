@@ -20,7 +20,9 @@ import (
 // and desired properties the file has are, each as a whole, the twin's
 // afterwards. Identities the file does not name stay. What is as the file says
 // is not touched, so that ETags and versions stand still when a file is applied
-// again, and a connected device hears of what changed only.
+// again, and a connected device hears of what changed only. Routes, endpoints and
+// enrichments come last, so that a hub that starts tells nobody of the devices it
+// starts with.
 //
 // Everything is checked before anything is done. An error after that can only
 // be due to somebody else who changes the hub at the same time; it names the
@@ -44,7 +46,7 @@ func (f File) Apply(h *hub.Hub) error {
 			}
 		}
 	}
-	return nil
+	return f.applyRouting(h)
 }
 
 // fits says whether a device has room for the modules that are new.

@@ -209,6 +209,7 @@ func BenchmarkSeed(b *testing.B) {
 
 func newHub(t *testing.T, o hub.Options) *hub.Hub {
 	t.Helper()
+	o.OpenSink = openSink
 	h, err := hub.New(o)
 	require.NoError(t, err)
 	t.Cleanup(h.Close)

@@ -28,6 +28,7 @@ func (f File) check(ps *problems, root *node) {
 	c := checker{problems: ps, root: root, registry: registry.NewStore(clk), twins: twin.NewStore(clk)}
 	c.policies(f.Policies)
 	c.devices(f.Devices)
+	c.routing(f)
 }
 
 // wrong notes a problem where the key, or what it is missing in, stands.

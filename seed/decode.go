@@ -53,6 +53,10 @@ func (d *decoder) value(n *node, key position, at *path, rule string, v reflect.
 	case v.Kind() == reflect.Struct:
 		d.object(n, at, v)
 		return
+	case v.Kind() == reflect.Pointer && v.Type().Elem().Kind() == reflect.Struct:
+		v.Set(reflect.New(v.Type().Elem()))
+		d.object(n, at, v.Elem())
+		return
 	case v.Kind() == reflect.Slice:
 		d.list(n, at, rule, v)
 		return

@@ -92,6 +92,34 @@
 //	  - id: pump
 //	    authentication: certificateAuthority
 //
+//	# Where messages go. Device messages that no route takes go to the built-in
+//	# endpoint, events, unless the fallback route is disabled.
+//	routes:
+//	  - name: hot
+//	    source: DeviceMessages
+//	    condition: level = 'critical' AND $body.temperature > 80
+//	    endpointNames: [alarms, events]
+//	  - name: twins
+//	    source: TwinChangeEvents
+//	    endpointNames: [archive]
+//	    isEnabled: false
+//
+//	endpoints:
+//	  - name: archive
+//	    file:
+//	      path: archive.jsonl
+//	  - name: alarms
+//	    webhook:
+//	      url: http://127.0.0.1:9000/alarms
+//
+//	enrichments:
+//	  - key: building
+//	    value: $twin.tags.building
+//	    endpointNames: [alarms, events]
+//
+//	fallbackRoute:
+//	  isEnabled: true
+//
 // A setting that is left out has the default of its flag. A setting's flag beats
 // the environment, which beats the file.
 package seed

@@ -14,6 +14,11 @@ type File struct {
 	Settings
 	Policies []Policy `yaml:"policies"`
 	Devices  []Device `yaml:"devices"`
+
+	Routes        []Route       `yaml:"routes"`
+	Endpoints     []Endpoint    `yaml:"endpoints"`
+	Enrichments   []Enrichment  `yaml:"enrichments"`
+	FallbackRoute FallbackRoute `yaml:"fallbackRoute"`
 }
 
 // Policy is a shared access policy. One that is built in is changed in what the

@@ -45,7 +45,7 @@ func FuzzParse(f *testing.F) {
 }
 
 func appliesTwice(t *testing.T, file seed.File) {
-	h, err := hub.New(hub.Options{Policies: file.AccessPolicies(), C2D: file.C2D(), Seed: file.Apply})
+	h, err := hub.New(hub.Options{Policies: file.AccessPolicies(), C2D: file.C2D(), Seed: file.Apply, OpenSink: openSink})
 	require.NoError(t, err)
 	defer h.Close()
 	before := snapshot(t, h)
@@ -53,7 +53,7 @@ func appliesTwice(t *testing.T, file seed.File) {
 	assert.Equal(t, before, snapshot(t, h))
 }
 
-// snapshot is all that a hub's registry and twins have, as JSON.
+// snapshot is all that a hub's registry, twins and routing have, as JSON.
 func snapshot(t *testing.T, h *hub.Hub) string {
 	t.Helper()
 	var all []any
@@ -65,6 +65,7 @@ func snapshot(t *testing.T, h *hub.Hub) string {
 			all = append(all, m, twinOf(t, h, d.ID, m.ID))
 		}
 	}
+	all = append(all, h.Routing())
 	raw, err := json.MarshalIndent(all, "", " ")
 	require.NoError(t, err)
 	return string(raw)

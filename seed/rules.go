@@ -27,9 +27,14 @@ type rule struct {
 // label is a part of a host name.
 const label = `[0-9A-Za-z_]([0-9A-Za-z_-]{0,61}[0-9A-Za-z_])?`
 
+// What policies, routes and endpoints are called.
+const sayName = "must be 1 to 64 letters, digits, hyphens, dots and underscores"
+
+var namePattern = regexp.MustCompile(`^[0-9A-Za-z_.-]{1,64}$`)
+
 // rules are the rules that fields name in their `is` tag. Ids, keys, thumbprints
 // and the texts of the registry: contract.md §13.1. Limits of cloud-to-device
-// messages: contract.md §8.5; of the retention: contract.md §7.4.
+// messages: contract.md §8.5; of the retention: contract.md §7.4. Routes: contract.md §19.
 //
 // Differs: the service takes no time to live below a minute, no lock below 5
 // seconds and no retention below a day. Here they may be as short as a test
@@ -59,10 +64,23 @@ var rules = map[string]rule{
 	"deliveries": {min: 1, max: 100},
 	"depth":      {min: 1, max: 50},
 
-	"policy name": {
-		say:     "must be 1 to 64 letters, digits, hyphens, dots and underscores",
-		pattern: regexp.MustCompile(`^[0-9A-Za-z_.-]{1,64}$`),
+	"policy name":   {say: sayName, pattern: namePattern},
+	"route name":    {say: sayName, pattern: namePattern},
+	"endpoint name": {say: sayName, pattern: namePattern},
+	"source": {choices: []string{
+		"DeviceMessages", "TwinChangeEvents", "DeviceLifecycleEvents", "DeviceConnectionStateEvents",
+		"DeviceJobLifecycleEvents", "DigitalTwinChangeEvents",
+	}},
+	"enrichment key": {
+		say:     "must be letters, digits, hyphens, dots and underscores",
+		pattern: regexp.MustCompile(`^[0-9A-Za-z_.-]+$`),
 	},
+	"url": {
+		say:     "must be a URL that begins with http:// or https://",
+		pattern: regexp.MustCompile(`^https?://[^/?#\s]+[^\s]*$`),
+		secret:  true,
+	},
+
 	"right": {choices: []string{"RegistryRead", "RegistryWrite", "ServiceConnect", "DeviceConnect"}},
 	"key": {
 		say:     "must be base64 of 16 to 64 bytes",

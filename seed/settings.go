@@ -93,13 +93,16 @@ func spelled(v reflect.Value) []string {
 	return []string{v.String()}
 }
 
+// applied are the keys that Apply heeds.
+var applied = []string{"devices", "routes", "endpoints", "enrichments", "fallbackRoute"}
+
 // StartOnly lists the keys of a file that Apply has no use for, since they are
 // about how a hub is started.
 func (f File) StartOnly() []string {
 	var keys []string
 	v := reflect.ValueOf(f)
 	for _, field := range fieldsOf(v.Type()) {
-		if field.key != "devices" && !v.FieldByIndex(field.index).IsZero() {
+		if !slices.Contains(applied, field.key) && !v.FieldByIndex(field.index).IsZero() {
 			keys = append(keys, field.key)
 		}
 	}
