@@ -102,7 +102,6 @@ func TestOperationsToComeAreNotFoundYet(t *testing.T) {
 		"GET /configurations", "POST /configurations/testQueries", "GET /configurations/c", "PUT /configurations/c", "DELETE /configurations/c",
 		"GET /jobs", "POST /jobs/create", "GET /jobs/j", "DELETE /jobs/j",
 		"GET /jobs/v2/query", "GET /jobs/v2/j", "PUT /jobs/v2/j", "POST /jobs/v2/j/cancel",
-		"GET /digitaltwins/d", "PATCH /digitaltwins/d", "POST /digitaltwins/d/commands/c", "POST /digitaltwins/d/components/p/commands/c",
 		"POST /devices/d/files", "POST /devices/d/messages/events", "GET /devices/d/messages/devicebound",
 	} {
 		method, path, _ := strings.Cut(operation, " ")

@@ -1,6 +1,6 @@
 // Package rest is IoT Hub's HTTP API for back ends: device and module
-// identities, twins, direct methods, purging queues and feedback. It speaks
-// HTTP and nothing else: what an operation does is the hub's affair.
+// identities, twins, digital twins, direct methods, purging queues and feedback.
+// It speaks HTTP and nothing else: what an operation does is the hub's affair.
 //
 // IoT Hub: contract.md §12, iothub-2021-04-12.swagger.json.
 package rest
@@ -51,7 +51,7 @@ type call struct {
 // parameters are the variable segments of a path, decoded; empty where the route
 // has none.
 type parameters struct {
-	device, module, lockToken string
+	device, module, lockToken, component, command string
 }
 
 // identity is the device or module that the path names.

@@ -32,6 +32,7 @@ func routes() []route {
 		module               = modules + "/{module}"
 		deviceTwin           = "twins/{device}"
 		moduleTwin           = deviceTwin + "/modules/{module}"
+		digitalTwin          = "digitaltwins/{device}"
 		feedback             = "messages/serviceBound/feedback"
 	)
 	offered := []route{
@@ -59,6 +60,11 @@ func routes() []route {
 
 		{"POST", deviceTwin + "/methods", service, nested, (*api).invoke},
 		{"POST", moduleTwin + "/methods", service, nested, (*api).invoke},
+
+		{"GET", digitalTwin, service, plain, (*api).readDigitalTwin},
+		{"PATCH", digitalTwin, service, plain, (*api).patchDigitalTwin},
+		{"POST", digitalTwin + "/commands/{command}", service, nested, (*api).command},
+		{"POST", digitalTwin + "/components/{component}/commands/{command}", service, nested, (*api).command},
 
 		{"GET", feedback, service, plain, (*api).receiveFeedback},
 		{"DELETE", feedback + "/{lockToken}", service, plain, (*api).completeFeedback},
@@ -88,10 +94,6 @@ func unoffered() []route {
 		"POST jobs/v2/{name}/cancel",
 		"GET jobs/{name}",
 		"DELETE jobs/{name}",
-		"GET digitaltwins/{device}",
-		"PATCH digitaltwins/{device}",
-		"POST digitaltwins/{device}/commands/{name}",
-		"POST digitaltwins/{device}/components/{name}/commands/{name}",
 		"POST devices/{device}/messages/events",
 		"POST devices/{device}/modules/{module}/messages/events",
 		"GET devices/{device}/messages/deviceBound",
@@ -176,6 +178,10 @@ func match(pattern string, path []string) (p parameters, ok bool) {
 			p.module = segment
 		case "{lockToken}":
 			p.lockToken = segment
+		case "{component}":
+			p.component = segment
+		case "{command}":
+			p.command = segment
 		case "{name}": // of an operation that is not offered
 		default:
 			if !strings.EqualFold(want, segment) {
