@@ -113,6 +113,10 @@ func body(s string) (string, error) {
 	if s == "" {
 		return "", errors.New("there is no token")
 	}
+	if isEntra(s) {
+		// Differs: the service takes Entra ID's tokens from back ends.
+		return "", errors.New("the token is a Bearer token of Entra ID, which this hub does not take: use a shared access signature")
+	}
 	if len(s) > MaxTokenLength {
 		return "", fmt.Errorf("the token is longer than %d characters", MaxTokenLength)
 	}
@@ -121,10 +125,6 @@ func body(s string) (string, error) {
 		_, width := utf8.DecodeRuneInString(s[i:])
 		word, rest = s[:i], s[i+width:]
 	}
-	if strings.EqualFold(word, "Bearer") {
-		// Differs: the service takes Entra ID's tokens from back ends.
-		return "", errors.New("the token is a Bearer token of Entra ID, which this hub does not take: use a shared access signature")
-	}
 	if word != scheme {
 		return "", errors.New("the token does not begin with the word " + scheme)
 	}
@@ -132,6 +132,13 @@ func body(s string) (string, error) {
 		return "", errors.New("the token is not two words with one white-space character between them")
 	}
 	return rest, nil
+}
+
+// isEntra says whether a token looks like one of Entra ID: the word Bearer, as in
+// HTTP, or the JSON Web Token alone, as in AMQP's put-token.
+func isEntra(s string) bool {
+	const bearer, jwt = "Bearer", "eyJ" // base64 of `{"`
+	return strings.HasPrefix(s, jwt) || len(s) > len(bearer) && strings.EqualFold(s[:len(bearer)], bearer) && s[len(bearer)] == ' '
 }
 
 // decode completes a token whose fields have been told apart.

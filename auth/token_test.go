@@ -129,6 +129,8 @@ func TestMalformedTokens(t *testing.T) {
 		"nothing":                      {"", "there is no token"},
 		"too long":                     {"SharedAccessSignature sr=" + strings.Repeat("x", auth.MaxTokenLength), "longer than 4096"},
 		"a bearer token":               {"Bearer eyJ0eXAi.e30.c2ln", "Bearer token of Entra ID"},
+		"a long bearer token":          {"bearer eyJ0eXAi." + strings.Repeat("x", 5000), "Bearer token of Entra ID"},
+		"a web token":                  {"eyJ0eXAi.e30.c2ln", "Bearer token of Entra ID"},
 		"the first word in lower case": {"sharedaccesssignature sr=h&sig=" + goodSignature + "&se=1", "begin with the word"},
 		"another first word":           {"Basic c2VjcmV0", "begin with the word"},
 		"the first word alone":         {"SharedAccessSignature", "not two words"},

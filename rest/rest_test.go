@@ -208,6 +208,12 @@ func (f *fixture) connect(id iot.Identity) (*link, *hub.Session) {
 	return l, s
 }
 
+// tryConnect connects a device by a token, and says how that went.
+func (f *fixture) tryConnect(device, token string) error {
+	_, err := f.hub.Connect(hub.ConnectRequest{Identity: iot.Device(device), Token: token, Protocol: "Mqtt"}, newLink())
+	return err
+}
+
 func (f *fixture) deviceToken(id iot.Identity) string {
 	f.t.Helper()
 	text, err := f.hub.DeviceConnectionString(id)

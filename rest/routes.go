@@ -38,6 +38,7 @@ func routes() []route {
 	offered := []route{
 		{"GET", "devices", read, plain, (*api).listDevices},
 		{"POST", "devices", write, plain, (*api).bulk},
+		{"POST", "devices/keys/regenerate", write, plain, (*api).regenerateKeys},
 		{"GET", device, read, plain, (*api).readDevice},
 		{"PUT", device, write, plain, (*api).putDevice},
 		{"DELETE", device, write, plain, (*api).deleteDevice},
@@ -79,7 +80,6 @@ func unoffered() []route {
 	var rows []route
 	for _, operation := range []string{
 		"POST devices/query",
-		"POST devices/keys/regenerate",
 		"POST devices/{device}/applyConfigurationContent",
 		"GET configurations",
 		"POST configurations/testQueries",
