@@ -65,7 +65,7 @@ func TestTelemetryReachesTheLog(t *testing.T) {
 				{Key: "iothub-connection-device-id", Value: "spoofed"},
 				{Key: "iothub-creation-time-utc", Value: "2030-01-01T00:00:00Z"},
 			},
-			Data:        [][]byte{[]byte("{}")},
+			Data: [][]byte{[]byte("{}")},
 		}
 		require.Equal(t, &codec.Accepted{}, c.deliver(link, m))
 		evs, _ := r.Events().ReadAll(nil, 0)
@@ -73,7 +73,9 @@ func TestTelemetryReachesTheLog(t *testing.T) {
 		assert.Equal(t, id, evs[0].Origin.Identity)
 		assert.Equal(t, iot.Properties{{Name: "a", Value: "b"}}, evs[0].Message.Properties)
 		assert.Equal(t, iot.Properties{
-			{Name: iot.MessageID, Value: "mid"}, {Name: iot.ContentType, Value: "application/json"}, {Name: iot.Subject, Value: "thermostat"},
+			{Name: iot.MessageID, Value: "mid"},
+			{Name: iot.ContentType, Value: "application/json"},
+			{Name: iot.Subject, Value: "thermostat"},
 			{Name: iot.CreationTime, Value: "2030-01-01T00:00:00Z"},
 		}, evs[0].Message.System)
 		assert.Equal(t, "{}", string(evs[0].Message.Body))
