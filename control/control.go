@@ -1,6 +1,6 @@
 // Package control is the emulator's own API, on the control port: health, the
 // CA, connection strings, the journal of events, sending and feedback, who is
-// connected, the clock, reset, metrics. What Azure does not have lives here, and
+// connected, routes, the clock, reset, metrics. What Azure does not have lives here, and
 // only here. The API has no keys: it is for loopback and trusted networks, and
 // its guard turns web pages away.
 //
@@ -10,6 +10,7 @@ package control
 import (
 	"maps"
 	"net/http"
+	"path"
 	"slices"
 	"strings"
 
@@ -71,6 +72,19 @@ func (a *api) routes() []route {
 		{http.MethodDelete, "/v1/connections/{device}/modules/{module}", a.disconnect},
 		{http.MethodGet, "/v1/clock", a.readClock},
 		{http.MethodPost, "/v1/clock", a.advanceClock},
+		{http.MethodGet, "/v1/routes", a.listRoutes},
+		{http.MethodGet, "/v1/routes/{name}", a.route},
+		{http.MethodPut, "/v1/routes/{name}", a.putRoute},
+		{http.MethodDelete, "/v1/routes/{name}", a.deleteRoute},
+		{http.MethodPost, "/v1/routes/test", a.testRoutes},
+		{http.MethodGet, "/v1/endpoints", a.listEndpoints},
+		{http.MethodGet, "/v1/endpoints/{name}", a.endpoint},
+		{http.MethodPut, "/v1/endpoints/{name}", a.putEndpoint},
+		{http.MethodDelete, "/v1/endpoints/{name}", a.deleteEndpoint},
+		{http.MethodGet, "/v1/enrichments", a.listEnrichments},
+		{http.MethodGet, "/v1/enrichments/{name}", a.enrichment},
+		{http.MethodPut, "/v1/enrichments/{name}", a.putEnrichment},
+		{http.MethodDelete, "/v1/enrichments/{name}", a.deleteEnrichment},
 		{http.MethodPost, "/v1/reset", a.reset},
 		{http.MethodPost, "/v1/seed", a.applySeed},
 		{http.MethodGet, "/v1/linarite.schema.json", a.seedSchema},
@@ -86,14 +100,34 @@ func (a *api) mux() http.Handler {
 		}
 		paths[r.path][r.method] = r
 	}
+	inherit(paths)
 	mux := http.NewServeMux()
-	for path, methods := range paths {
-		mux.Handle(path, a.operations(methods))
+	for pattern, methods := range paths {
+		mux.Handle(pattern, a.operations(methods))
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, iot.ErrNotFound.Because("there is no %s here; /v1/openapi.json lists what is", r.URL.Path))
 	})
 	return mux
+}
+
+// inherit gives a path such as `/v1/routes/test` the methods of `/v1/routes/{name}`
+// that it has not itself: there may be a route of that name.
+func inherit(paths map[string]map[string]route) {
+	for p, methods := range paths {
+		folder, name := path.Split(p)
+		for method, r := range paths[folder+"{name}"] {
+			if _, own := methods[method]; own || name == "{name}" {
+				continue
+			}
+			serve := r.serve
+			r.serve = func(w http.ResponseWriter, req *http.Request) error {
+				req.SetPathValue("name", name)
+				return serve(w, req)
+			}
+			methods[method] = r
+		}
+	}
 }
 
 // operations serves the methods of one path.

@@ -36,7 +36,9 @@ type desk struct {
 
 func newDesk(t *testing.T, change ...func(*control.Options)) *desk {
 	t.Helper()
-	h, err := hub.New(hub.Options{Hostnames: []string{"127.0.0.1", "hub.example"}, Clock: clock.NewManual(start)})
+	h, err := hub.New(hub.Options{
+		Hostnames: []string{"127.0.0.1", "hub.example"}, Clock: clock.NewManual(start), OpenSink: openSink,
+	})
 	require.NoError(t, err)
 	o := control.Options{
 		Hub: h, CA: []byte("-----BEGIN CERTIFICATE-----\n"), HTTPS: "127.0.0.1:8443", Hosts: []string{"linarite"}, Version: "v1.2.3",

@@ -58,7 +58,7 @@ func (a *api) sendMessage(w http.ResponseWriter, r *http.Request) error {
 
 // message is what the hub takes; a time to live counts from now.
 func (o *outgoing) message(now time.Time) (m c2d.Message, err error) {
-	if m.Body, err = o.bytes(); err != nil {
+	if m.Body, err = decodeBody(o.Body, o.BodyEncoding); err != nil {
 		return m, err
 	}
 	if o.Ack != "" {
@@ -76,33 +76,40 @@ func (o *outgoing) message(now time.Time) (m c2d.Message, err error) {
 		}
 		m.Expiry = now.Add(ttl)
 	}
-	for _, p := range []iot.Property{
+	m.System = present([]iot.Property{
 		{Name: iot.MessageID, Value: o.MessageID},
 		{Name: iot.CorrelationID, Value: o.CorrelationID},
 		{Name: iot.UserID, Value: o.UserID},
 		{Name: iot.ContentType, Value: o.ContentType},
 		{Name: iot.ContentEncoding, Value: o.ContentEncoding},
-	} {
-		if p.Value != "" {
-			m.System = append(m.System, p)
-		}
-	}
+	})
 	m.Properties = iot.Properties(o.Properties)
 	return m, nil
 }
 
-func (o *outgoing) bytes() ([]byte, error) {
-	switch o.BodyEncoding {
+// present are the properties that have a value.
+func present(all []iot.Property) (set iot.Properties) {
+	for _, p := range all {
+		if p.Value != "" {
+			set = append(set, p)
+		}
+	}
+	return set
+}
+
+// decodeBody is a body that came as text.
+func decodeBody(text, encoding string) ([]byte, error) {
+	switch encoding {
 	case "", "utf-8":
-		return []byte(o.Body), nil
+		return []byte(text), nil
 	case "base64":
-		b, err := base64.StdEncoding.DecodeString(o.Body)
+		b, err := base64.StdEncoding.DecodeString(text)
 		if err != nil {
 			return nil, iot.ErrArgumentInvalid.Because("body: not base64: %v", err)
 		}
 		return b, nil
 	}
-	return nil, iot.ErrArgumentInvalid.Because("bodyEncoding %q: must be utf-8 or base64", o.BodyEncoding)
+	return nil, iot.ErrArgumentInvalid.Because("bodyEncoding %q: must be utf-8 or base64", encoding)
 }
 
 // properties are application properties in the order of the JSON object they

@@ -40,6 +40,9 @@ type collector struct {
 	total, connected, connectedModules   *prometheus.Desc
 	appended, retained, queued, feedback *prometheus.Desc
 	offset                               *prometheus.Desc
+
+	routed                   *prometheus.Desc
+	sent, waiting, endpoints *prometheus.Desc
 }
 
 func newCollector(h *hub.Hub) *collector {
@@ -56,6 +59,10 @@ func newCollector(h *hub.Hub) *collector {
 		queued:           desc("c2d_queued_messages", "Cloud-to-device messages that are queued or locked, of all devices."),
 		feedback:         desc("c2d_feedback_records", "Remembered outcomes of cloud-to-device messages.", "status"),
 		offset:           desc("clock_offset_seconds", "How far the hub's clock was advanced."),
+		routed:           desc("routing_messages_total", "Messages that took the fallback route, met no route (orphaned), became too large (invalid), or met a condition that was undefined or failed.", "outcome"),
+		sent:             desc("endpoint_messages_total", "Messages that came for a custom endpoint, were delivered, or had to go before.", "endpoint", "outcome"),
+		waiting:          desc("endpoint_waiting_messages", "Messages that are not delivered yet.", "endpoint"),
+		endpoints:        desc("endpoint_state", "1 for the state that a custom endpoint is in.", "endpoint", "state"),
 	}
 }
 
@@ -63,6 +70,7 @@ func newCollector(h *hub.Hub) *collector {
 func (c *collector) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		c.total, c.connected, c.connectedModules, c.appended, c.retained, c.queued, c.feedback, c.offset,
+		c.routed, c.sent, c.waiting, c.endpoints,
 	} {
 		out <- d
 	}
@@ -84,6 +92,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 		gauge(c.feedback, float64(n), status)
 	}
 	c.log(out, gauge)
+	c.routing(out, gauge)
 }
 
 // log reads the built-in endpoint's partitions.
@@ -93,6 +102,27 @@ func (c *collector) log(out chan<- prometheus.Metric, gauge func(*prometheus.Des
 		b := log.Bounds(i)
 		out <- prometheus.MustNewConstMetric(c.appended, prometheus.CounterValue, float64(b.Last+1), strconv.Itoa(i))
 		gauge(c.retained, float64(b.Last+1-b.First), strconv.Itoa(i))
+	}
+}
+
+// routing reads what became of messages on their way.
+// IoT Hub: contract.md §23.3, d2c.telemetry.egress and d2c.endpoints.
+func (c *collector) routing(out chan<- prometheus.Metric, gauge func(*prometheus.Desc, float64, ...string)) {
+	count := func(d *prometheus.Desc, n uint64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), labels...)
+	}
+	n := c.hub.RoutingStatistics()
+	count(c.routed, n.Fallback, "fallback")
+	count(c.routed, n.Orphaned, "orphaned")
+	count(c.routed, n.Invalid, "invalid")
+	count(c.routed, n.Undefined, "undefined")
+	count(c.routed, n.Failed, "failed")
+	for _, e := range c.hub.Endpoints() {
+		count(c.sent, e.Accepted, e.Name, "accepted")
+		count(c.sent, e.Delivered, e.Name, "delivered")
+		count(c.sent, e.Dropped, e.Name, "dropped")
+		gauge(c.waiting, float64(e.Waiting), e.Name)
+		gauge(c.endpoints, 1, e.Name, string(e.Health.State))
 	}
 }
 

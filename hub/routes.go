@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 
@@ -132,3 +133,24 @@ func (t twinsOf) Twin(id iot.Identity) (query.Value, bool) {
 	v, err := query.ParseJSON(appendTwin(nil, id, found))
 	return v, err == nil
 }
+
+// ExplainRoutes says for each route why it takes a message or does not, and what
+// would become of it; nothing is sent. A twin in JSON, unless nil, stands in for
+// the sender's. Error: 400012 for a twin that is none.
+func (h *Hub) ExplainRoutes(m *routing.Message, twin json.RawMessage) ([]routing.Explanation, routing.Decision, error) {
+	var twins routing.Twins = twinsOf{h.twins}
+	if twin != nil {
+		v, err := query.ParseJSON(twin)
+		if err != nil {
+			return nil, routing.Decision{}, iot.ErrDeserialization.Because("twin: %s", err)
+		}
+		twins = oneTwin{v}
+	}
+	return h.Routing().Explain(m, h.name, twins)
+}
+
+// oneTwin is everybody's twin.
+type oneTwin struct{ value query.Value }
+
+// Twin is that twin.
+func (t oneTwin) Twin(iot.Identity) (query.Value, bool) { return t.value, true }

@@ -282,3 +282,31 @@ func BenchmarkDecide(b *testing.B) {
 		benchmark(b, kilobyte, repeated(10, "$body.a.b.c > %d AND $body.site = 'north'")...)
 	})
 }
+
+func TestWhyARouteTakesAMessageOrDoesNot(t *testing.T) {
+	t.Parallel()
+	off := route("off", "")
+	off.Disabled = true
+	c := routing.Config{
+		Endpoints: endpoints("a", "b"),
+		Routes: []routing.Route{
+			to(route("all", ""), "b"), to(route("hot", "severity = '7' AND $body.Weather.Temperature > 80"), "a"),
+			off, from(route("twins", ""), routing.TwinChangeEvents),
+		},
+	}
+	all, d, err := c.Explain(event(), "plant", noTwins{})
+	require.NoError(t, err)
+	require.Len(t, all, 4)
+	assert.Equal(t, query.True, all[0].Condition.Outcome)
+	assert.Equal(t, query.Explanation{
+		Outcome: query.False, Clause: "$body.Weather.Temperature > 80", Column: 20,
+		Seen: []query.Seen{{Name: "$body.Weather.Temperature", Value: "50"}},
+	}, all[1].Condition)
+	assert.Equal(t, "disabled", all[2].Skipped)
+	assert.Equal(t, "source", all[3].Skipped)
+	assert.Equal(t, []string{"b"}, c.Names(d.Endpoints))
+	assert.Equal(t, []string{"events", "a"}, c.Names(0b11))
+
+	_, _, err = routing.Config{Routes: []routing.Route{route("", "")}}.Explain(event(), "plant", noTwins{})
+	require.ErrorIs(t, err, iot.ErrArgumentInvalid)
+}
