@@ -118,7 +118,12 @@ lock:
 		--no-emit-options --no-emit-index-url --output-file requirements.txt requirements.in
 	cd test/sdk/java && rm -rf .m2 && mvn -B -ntp -q -Dmaven.repo.local=.m2 test -Dtest=None \
 		-Dsurefire.failIfNoSpecifiedTests=false && find .m2 -name '*.jar' | LC_ALL=C sort | xargs sha256sum >maven.sha256
+	cd test/readme/testdata/java && rm -rf lib && mvn --batch-mode --quiet \
+		org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies -DoutputDirectory=lib && \
+		(cd lib && sha256sum *.jar) > lib.sha256
+	cd test/readme/testdata/go && go mod tidy
 
 .PHONY: clean
 clean:
-	rm -rf bin test/sdk/node/node_modules test/sdk/python/.venv test/sdk/java/.m2 test/sdk/java/target
+	rm -rf bin test/sdk/node/node_modules test/sdk/python/.venv test/sdk/java/.m2 test/sdk/java/target \
+		test/readme/testdata/java/lib

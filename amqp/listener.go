@@ -90,7 +90,7 @@ func (s *Server) handshakeFailed(raw net.Conn, err error) {
 	e = e.Err(err).Str("op", "handshake").Str("remote", raw.RemoteAddr().String())
 	var alert *net.OpError
 	if errors.As(err, &alert) && alert.Op == "remote error" {
-		e.Msg("the client broke the TLS handshake off: does it trust the CA?")
+		e.Msg("the client broke the TLS handshake off: does it trust the CA, and is the name it uses on the certificate?")
 		return
 	}
 	e.Msg("TLS handshake failed")

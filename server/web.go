@@ -192,16 +192,26 @@ func endedEarly(line []byte) bool {
 	return bytes.HasSuffix(line, []byte("EOF")) || bytes.HasSuffix(line, []byte(net.ErrClosed.Error()))
 }
 
+// brokenOff says whether a line is of a handshake that the client ended: with an
+// alert, which OpenSSL sends in the clear when the certificate displeases it.
+func brokenOff(line []byte) bool {
+	return bytes.Contains(line, []byte("remote error")) || bytes.Contains(line, []byte("bad record MAC"))
+}
+
 func newErrorLog(l zerolog.Logger) *log.Logger { return log.New(errorLog{l}, "", 0) }
 
 func (e errorLog) Write(line []byte) (int, error) {
-	event := e.log.Debug()
+	event, text := e.log.Debug(), string(bytes.TrimSpace(line))
 	switch {
 	case bytes.Contains(line, []byte("panic")):
 		event = e.log.Error()
 	case bytes.Contains(line, []byte("TLS handshake error")) && !endedEarly(line):
 		event = e.log.Warn()
+		if brokenOff(line) {
+			event = event.Str("error", text)
+			text = "the client broke the TLS handshake off: does it trust the CA, and is the name it uses on the certificate?"
+		}
 	}
-	event.Str("op", "https").Msg(string(bytes.TrimSpace(line)))
+	event.Str("op", "https").Msg(text)
 	return len(line), nil
 }

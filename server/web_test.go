@@ -3,6 +3,9 @@ package server_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -136,4 +139,38 @@ func TestLinesOfTheHTTPServerHaveALevel(t *testing.T) {
 	end()
 	assert.Contains(t, log.String(), `"level":"error"`)
 	assert.Contains(t, log.String(), "panic serving")
+}
+
+// A client that does not like the certificate says so with an alert: encrypted, as
+// Go does, or in the clear, as OpenSSL does in TLS 1.3.
+func TestAClientThatDoesNotTrustUs(t *testing.T) {
+	t.Parallel()
+	inTheClear := []byte{21, 3, 3, 0, 2, 2, 42} // alert, TLS 1.2, 2 bytes: fatal, bad certificate
+	for name, alert := range map[string][]byte{"encrypted": nil, "in the clear": inTheClear} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			lines := make(lineByLine, 16)
+			s := open(t, server.Options{Log: zerolog.New(lines).Level(zerolog.WarnLevel)})
+			raw, err := net.Dial("tcp", s.HTTPSAddr())
+			require.NoError(t, err)
+			defer raw.Close()
+			c := tls.Client(raw, &tls.Config{
+				InsecureSkipVerify: true, //nolint:gosec // it does not get that far
+				VerifyPeerCertificate: func([][]byte, [][]*x509.Certificate) error {
+					_, _ = raw.Write(alert)
+					return errors.New("not you")
+				},
+			})
+			require.Error(t, c.Handshake())
+			assert.Contains(t, <-lines, "does it trust the CA, and is the name it uses on the certificate?")
+		})
+	}
+}
+
+// lineByLine is a log that is read while it is written.
+type lineByLine chan string
+
+func (l lineByLine) Write(line []byte) (int, error) {
+	l <- string(line)
+	return len(line), nil
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // caFile is the CA's certificate in the data folder; package certs puts it there.
@@ -20,11 +21,12 @@ func (p *program) caVerb() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ca",
 		Short: "Print the certificate that clients have to trust",
-		Long: `Print the certificate that clients have to trust, in PEM: the one in the data
-folder, or the running hub's when there is none or --control is given.`,
+		Long: `Print the certificate that clients have to trust, in PEM: the running hub's, or
+where none runs the one in the data folder, which comes first when --data alone is
+given.`,
 		Args: cobra.NoArgs,
 		RunE: p.verb(func(cmd *cobra.Command) error {
-			pem, err := s.certificate(cmd.Context(), cmd.Flags().Changed("control"))
+			pem, err := s.certificate(cmd.Context(), cmd.Flags())
 			if err != nil {
 				return err
 			}
@@ -39,11 +41,11 @@ folder, or the running hub's when there is none or --control is given.`,
 	return cmd
 }
 
-// certificate is the CA's, from the data folder or from the running hub.
-func (s *settings) certificate(ctx context.Context, fromHub bool) ([]byte, error) {
-	if !fromHub && s.data != "" {
-		pem, err := os.ReadFile(filepath.Join(s.data, caFile))
-		if !errors.Is(err, fs.ErrNotExist) {
+// certificate is the CA's, from the running hub or from the data folder.
+func (s *settings) certificate(ctx context.Context, given *pflag.FlagSet) ([]byte, error) {
+	if given.Changed("data") && !given.Changed("control") {
+		pem, err := s.keptCA()
+		if err == nil || !errors.Is(err, fs.ErrNotExist) {
 			return pem, err
 		}
 	}
@@ -53,10 +55,24 @@ func (s *settings) certificate(ctx context.Context, fromHub bool) ([]byte, error
 	}
 	status, pem, err := c.get(ctx, "/v1/ca.pem")
 	switch {
+	case errors.Is(err, errNoHub) && (given.Changed("data") || !given.Changed("control")):
+		kept, other := s.keptCA()
+		if errors.Is(other, fs.ErrNotExist) {
+			return nil, fmt.Errorf("there is no CA in %s, and %w", s.data, err)
+		}
+		return kept, other
 	case err != nil:
-		return nil, fmt.Errorf("there is no CA in %s, and %w", s.data, err)
+		return nil, err
 	case status != http.StatusOK:
 		return nil, refusal(status, pem)
 	}
 	return pem, nil
+}
+
+// keptCA is the certificate in the data folder; fs.ErrNotExist without one.
+func (s *settings) keptCA() ([]byte, error) {
+	if s.data == "" {
+		return nil, fs.ErrNotExist
+	}
+	return os.ReadFile(filepath.Join(s.data, caFile))
 }

@@ -77,3 +77,32 @@ func TestTheConfigFileKnowsTheFlags(t *testing.T) {
 	})
 	assert.ElementsMatch(t, flags, keys)
 }
+
+// README.md lists every flag of serve, with its variable and its default.
+func TestTheREADMEKnowsTheFlags(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	row := regexp.MustCompile("(?m)^\\| `--([a-z-]+)`( \\(repeatable\\))? \\| `([A-Z_]+)` \\| (.+?) \\| .+ \\|$")
+	listed := map[string][]string{}
+	for _, cells := range row.FindAllStringSubmatch(string(text), -1) {
+		listed[cells[1]] = cells[2:]
+	}
+	var s settings
+	s.flags().VisitAll(func(f *pflag.Flag) {
+		value := "`" + strings.Trim(f.DefValue, "[]") + "`"
+		switch {
+		case f.Name == "data":
+			value = "the user's data folder"
+		case value == "``":
+			value = "none"
+		}
+		repeatable := ""
+		if f.Value.Type() == "stringSlice" {
+			repeatable = " (repeatable)"
+		}
+		assert.Equal(t, []string{repeatable, variable(f.Name), value}, listed[f.Name], f.Name)
+		delete(listed, f.Name)
+	})
+	assert.Empty(t, listed)
+}

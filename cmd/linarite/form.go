@@ -64,11 +64,15 @@ func with(object []byte, name string, value any) ([]byte, error) {
 
 // table writes rows in columns.
 func table(w io.Writer, rows [][]string) {
-	columns := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
+	var text strings.Builder
+	columns := tabwriter.NewWriter(&text, 0, 0, 3, ' ', 0)
 	for _, row := range rows {
-		fmt.Fprintln(columns, strings.TrimRight(strings.Join(row, "\t"), "\t"))
+		fmt.Fprintln(columns, strings.Join(row, "\t"))
 	}
-	_ = columns.Flush() // nobody reads any more
+	_ = columns.Flush() // to memory
+	for line := range strings.Lines(text.String()) {
+		fmt.Fprintln(w, strings.TrimRight(line, " \n"))
+	}
 }
 
 // readable is a text from a device on one line of a terminal: what does not

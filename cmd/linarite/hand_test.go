@@ -200,6 +200,7 @@ func TestMethodsAreCalled(t *testing.T) {
 	h := byHand(t)
 	h.connect(iot.Device("d1"))
 	h.connect(iot.Module("d1", "m1"))
+	assert.JSONEq(t, `{"status":201,"payload":{"got":{}}}`, h.good("method d1 m"))
 	for _, line := range []string{`method d1 m {"x":1}`, `method d1 m {"x":1} --module m1`, `method d1/m1 m {"x":1} --timeout 10s --connect-timeout 1s`} {
 		assert.JSONEq(t, `{"status":201,"payload":{"got":{"x":1}}}`, h.good(line))
 	}

@@ -261,6 +261,8 @@ func TestTheCA(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "ca.pem"), []byte("kept"), 0o600))
 	assert.Equal(t, "kept", do(t, nil, "ca", "--data", folder).out)
 	assert.Equal(t, string(h.CAPEM()), do(t, nil, "ca", "--data", folder, "--control", controlOf(h)).out, "the hub was named")
+	environ := []string{"LINARITE_CONTROL=" + nobody(t), "LINARITE_DATA=" + folder}
+	assert.Equal(t, "kept", do(t, environ, "ca").out, "as in an image, of which no hub runs")
 
 	r = do(t, []string{"LINARITE_CONTROL=" + nobody(t)}, "ca", "--data", t.TempDir())
 	assert.Equal(t, exitFailed, r.code)

@@ -29,8 +29,8 @@ func (p *program) methodVerb() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "method DEVICE[/MODULE] NAME [PAYLOAD | -]",
 		Short: "Call a direct method and print the answer",
-		Long: `Call a direct method of a connected device and print its answer. PAYLOAD is JSON;
-for "-" it comes in on standard input. Whatever status the device answers with,
+		Long: `Call a direct method of a connected device and print its answer. PAYLOAD is JSON,
+{} without it; for "-" it comes in on standard input. Whatever status the device answers with,
 the exit code is 0; it is 1 when no answer came.`,
 		Example: `  linarite method thermostat reboot
   linarite method thermostat setLevel '{"level": 3}' --timeout 10s
@@ -85,10 +85,10 @@ func (c *calling) call(ctx context.Context, args []string) error {
 func (c *calling) document(name string, payload []string) (any, error) {
 	doc := struct {
 		Name            string          `json:"methodName"`
-		Payload         json.RawMessage `json:"payload,omitempty"`
+		Payload         json.RawMessage `json:"payload"`
 		ResponseTimeout int64           `json:"responseTimeoutInSeconds"`
 		ConnectTimeout  int64           `json:"connectTimeoutInSeconds"`
-	}{Name: name}
+	}{Name: name, Payload: json.RawMessage("{}")} // as az iot: some SDKs cannot read a body without JSON
 	text, err := c.argument(payload)
 	if err != nil {
 		return nil, err

@@ -86,13 +86,13 @@ func (t *trusting) verb(name, short string, do func(*x509.Certificate) error, do
 	cmd := &cobra.Command{
 		Use:   name,
 		Short: short,
-		Long: short + `: the one in the data folder, or the running hub's when
-there is none or --control is given. It needs privilege, for which sudo is asked
-where there is one.`,
+		Long: short + `: the running hub's, or where none runs the one in the data
+folder, which comes first when --data alone is given. It needs privilege, for which
+sudo is asked where there is one.`,
 		Args: cobra.NoArgs,
 	}
 	cmd.RunE = t.program.verb(func(cmd *cobra.Command) error {
-		text, err := t.certificate(cmd.Context(), cmd.Flags().Changed("control"))
+		text, err := t.certificate(cmd.Context(), cmd.Flags())
 		if err != nil {
 			return err
 		}

@@ -97,6 +97,7 @@ var rooms = map[string]Room{
 	"test/harness": {Goroutines: true, Clock: true},
 	"test/run":     {Clock: true},
 	"test/wire":    {Imports: []string{"test/harness"}, Libraries: []string{websocket}, Goroutines: true, Clock: true},
+	"test/readme":  {Imports: []string{"test/harness"}, Clock: true},
 	"test/hostile": {Imports: []string{"test/harness"}, Libraries: []string{websocket}, Goroutines: true, Clock: true},
 	"bench":        {Imports: []string{"test/harness"}, Libraries: []string{mochi, slog}, Goroutines: true, Clock: true}, // stock mochi is one of the brokers
 }

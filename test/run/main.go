@@ -42,6 +42,7 @@ func suites() []suite {
 		{"sdk/node", []string{"node", "npm"}, node},
 		{"sdk/python", []string{"python3"}, python},
 		{"sdk/java", []string{"java", "mvn"}, java},
+		{"readme", []string{"go", "bash", "node", "npm", "python3", "mvn", "java", "javac"}, readme},
 	}
 }
 

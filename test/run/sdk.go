@@ -12,15 +12,20 @@ import (
 	"strconv"
 )
 
+// Where the suites with packages of their own are.
+const (
+	nodeSuite   = "test/sdk/node"
+	pythonSuite = "test/sdk/python"
+)
+
 // node runs the official SDKs for Node. The suite has a runner of its own,
 // which ends with the line `N passed, M failed`.
 func node(s *session) (count, error) {
-	const dir = "test/sdk/node"
-	if err := s.install(dir, "package-lock.json", "node_modules", [][]string{{"npm", "ci"}}); err != nil {
+	if err := s.installNode(); err != nil {
 		return count{}, err
 	}
 	var tail bytes.Buffer
-	run := s.command(dir, "node", "run.js")
+	run := s.command(nodeSuite, "node", "run.js")
 	run.Stdout = io.MultiWriter(s.out, &tail)
 	err := run.Run()
 	c, ok := closingLine(tail.Bytes())
@@ -48,11 +53,7 @@ func closingLine(output []byte) (count, bool) {
 // python runs the official SDKs for Python in a virtual environment of the
 // suite's own.
 func python(s *session) (count, error) {
-	const dir = "test/sdk/python"
-	if err := s.install(dir, "requirements.txt", ".venv", [][]string{
-		{"python3", "-m", "venv", "--clear", ".venv"},
-		{".venv/bin/pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r", "requirements.txt"},
-	}); err != nil {
+	if err := s.installPython(); err != nil {
 		return count{}, err
 	}
 	report, err := os.CreateTemp("", "linarite-pytest-*.xml")
@@ -61,7 +62,7 @@ func python(s *session) (count, error) {
 	}
 	defer func() { _ = os.Remove(report.Name()) }()
 	defer func() { _ = report.Close() }()
-	runErr := s.command(dir, ".venv/bin/python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--junitxml", report.Name()).Run()
+	runErr := s.command(pythonSuite, ".venv/bin/python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--junitxml", report.Name()).Run()
 	c, err := readJUnit(report)
 	return c, errors.Join(runErr, err)
 }
@@ -93,6 +94,31 @@ func readJUnit(from io.Reader) (count, error) {
 		c.passed += max(0, s.Tests-failed-s.Skipped)
 	}
 	return c, nil
+}
+
+// readme runs what README.md shows, with the packages of the SDKs' suites.
+func readme(s *session) (count, error) {
+	jars := s.install("test/readme/testdata/java", "lib.sha256", "lib", [][]string{
+		{"mvn", "--batch-mode", "--quiet", copyDependencies, "-DoutputDirectory=lib"},
+	})
+	if err := errors.Join(s.installNode(), s.installPython(), jars); err != nil {
+		return count{}, err
+	}
+	return s.goTest("test", "-count=1", "./readme/...")
+}
+
+// copyDependencies is what README.md runs, in a version that does not change.
+const copyDependencies = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
+
+func (s *session) installNode() error {
+	return s.install(nodeSuite, "package-lock.json", "node_modules", [][]string{{"npm", "ci"}})
+}
+
+func (s *session) installPython() error {
+	return s.install(pythonSuite, "requirements.txt", ".venv", [][]string{
+		{"python3", "-m", "venv", "--clear", ".venv"},
+		{".venv/bin/pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r", "requirements.txt"},
+	})
 }
 
 // install runs a suite's installation unless what its lock file asks for is
