@@ -14,7 +14,7 @@ import (
 	"github.com/linarite/linarite/twin"
 )
 
-// Apply brings the devices and modules of the file into a hub. It is made for
+// Apply brings the devices, modules and CA certificates of the file into a hub. It is made for
 // hub.Options.Seed, and for a hub at work: an identity that exists already is
 // brought to what the file says of it and keeps what the file does not say; tags
 // and desired properties the file has are, each as a whole, the twin's
@@ -31,10 +31,16 @@ func (f File) Apply(h *hub.Hub) error {
 	if err := f.Check(); err != nil {
 		return err
 	}
+	if err := f.certificatesFit(h); err != nil {
+		return err
+	}
 	for _, d := range f.Devices {
 		if err := d.fits(h); err != nil {
 			return fmt.Errorf("device %s: %w", d.ID, err)
 		}
+	}
+	if err := f.applyCertificates(h); err != nil {
+		return err
 	}
 	for _, d := range f.Devices {
 		if err := d.apply(h); err != nil {

@@ -15,6 +15,20 @@ import (
 
 const key = "c2VydmljZS1wcmltYXJ5LWtleS0zMi1ieXRlcy1sb24="
 
+// A CA's certificate, and one that is none, in base64.
+const (
+	aCA = "MIIBcDCCARagAwIBAgIUbE0y2E6nYxJSmQJh48YgL6aWQTkwCgYIKoZIzj0EAwIwFTETMBEGA1UEAxMKRmFjdG9yeSBDQTAgFw0y" +
+		"NjAxMDEwMDAwMDBaGA8yMTI2MDEwMTAwMDAwMFowFTETMBEGA1UEAxMKRmFjdG9yeSBDQTBZMBMGByqGSM49AgEGCCqGSM49AwEH" +
+		"A0IABBDVRJ5/QrFuKc72g5dBpjp+1DvWwTu7vZwbys+9h0EGE/w+9zPBDMooDlcGonQ3T3IZn6cwJAtTW3uFs3GntAKjQjBAMA4G" +
+		"A1UdDwEB/wQEAwICBDAPBgNVHRMBAf8EBTADAQH/MB0GA1UdDgQWBBQvusNwykmmZIAKH3dM1Rv9AXD2czAKBggqhkjOPQQDAgNI" +
+		"ADBFAiEA3oGdnWNVlxEdaqUpIszL0pgbRfCLZDdIsKHG2BLOsDYCIG812la+KvRIMINp5/exBd61SCNbSQ/xzxwraVXOlmTU"
+	notACA = "MIIBKzCB0qADAgECAhQ4qGIkMtgsYrMIbMLd0JmMJLve3jAKBggqhkjOPQQDAjAVMRMwEQYDVQQDEwpGYWN0b3J5IENBMCAXDTI2" +
+		"MDEwMTAwMDAwMFoYDzIxMjYwMTAxMDAwMDAwWjAVMRMwEQYDVQQDEwpGYWN0b3J5IENBMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcD" +
+		"QgAE8x+u6TO7daahATjOvN+mtGKcLS5telE5D3v77N7SBtRHuyLWxWz/EHjXoHHDgmhYSdyfrKwyWAgOJoZczTpQ9DAKBggqhkjO" +
+		"PQQDAgNIADBFAiEAmNh9ItOD0+yrHTGbjfKRrJdDgM5Q9WofC0wyOeWb6BcCIC5y2Lk/FZeHRPPQDDjwcDa9ca+an3kFWa9NA6au" +
+		"BF7O"
+)
+
 // badFile is a file with one mistake: where it is, and what is said.
 type badFile struct {
 	name, file string
@@ -49,6 +63,8 @@ var againstTheSchema = []badFile{
 	{"a deep queue", "cloudToDevice: {maxQueueDepth: 51}", 1, "cloudToDevice.maxQueueDepth", "must be 1 to 50, not 51"},
 	{"a policy without a name", "policies:\n- rights: [DeviceConnect]", 2, "policies[0].name", "is missing"},
 	{"an unknown right", "policies:\n- name: mine\n  rights:\n  - Read", 4, "policies[0].rights[0]", "must be RegistryRead"},
+	{"a certificate without a name", "certificates:\n- certificate: x", 2, "certificates[0].name", "is missing"},
+	{"a certificate's name with a slash", "certificates:\n- name: a/b", 2, "certificates[0].name", `dots and underscores, not "a/b"`},
 	{"a device without an id", "devices:\n- status: enabled", 2, "devices[0].id", "is missing"},
 	{"a device that is only an id", "devices: [a]", 1, "devices[0]", "must be a group of keys, not text"},
 	{"an id with a space", "devices:\n- id: a b", 2, "devices[0].id", `not "a b"`},
@@ -87,6 +103,12 @@ var beyondTheSchema = []badFile{
 	{"a policy with one key", "policies:\n- name: service\n  secondaryKey: " + key, 2, "policies[0].primaryKey", "both keys or none"},
 	{"a short key", "policies:\n- name: service\n  primaryKey: c2hvcnQ=\n  secondaryKey: " + key, 3, "policies[0].primaryKey", "must be base64 of 16 to 64 bytes"},
 	{"a key of the wrong length for base64", "policies:\n- name: service\n  primaryKey: " + key + "=\n  secondaryKey: " + key, 3, "policies[0].primaryKey", "must be base64 of 16 to 64 bytes"},
+	{"a certificate that is nothing", "certificates:\n- name: a", 2, "certificates[0].certificate", "is missing: a certificate in PEM is needed"},
+	{"a certificate that is none", "certificates:\n- name: a\n  certificate: hello", 3, "certificates[0].certificate", "it is not an X.509 certificate"},
+	{"a device's certificate", "certificates:\n- name: a\n  certificate: " + notACA, 3, "certificates[0].certificate", "is not a CA's"},
+	{"a certificate that is there twice", "certificates:\n- name: a\n  certificate: " + aCA + "\n- name: a\n  certificate: " + aCA, 4, "certificates[1].name", "there is a certificate"},
+	{"a certificate in a file that nobody reads", "certificates:\n- name: a\n  file: ca.pem", 3, "certificates[0].file", "is read only where the config file itself is one"},
+	{"a certificate and a file", "certificates:\n- name: a\n  certificate: " + aCA + "\n  file: ca.pem", 4, "certificates[0].file", "one certificate too many"},
 	{"a device that is nothing", "devices:\n- id: a\n-\n", 3, "devices[1]", "has no value"},
 	{"a device that is there twice", "devices:\n- id: a\n- id: b\n- id: a", 4, "devices[2].id", `there is a device "a" before this`},
 	{"a device with one key", "devices:\n- id: a\n  primaryKey: " + key, 2, "devices[0].secondaryKey", "both keys or none"},

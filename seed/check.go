@@ -19,14 +19,16 @@ import (
 type checker struct {
 	*problems
 	root     *node // nil where there are no lines to point at
+	clock    *clock.Clock
 	registry *registry.Store
 	twins    *twin.Store
 }
 
 func (f File) check(ps *problems, root *node) {
 	clk := clock.New()
-	c := checker{problems: ps, root: root, registry: registry.NewStore(clk), twins: twin.NewStore(clk)}
+	c := checker{problems: ps, root: root, clock: clk, registry: registry.NewStore(clk), twins: twin.NewStore(clk)}
 	c.policies(f.Policies)
+	c.certificates(f.Certificates)
 	c.devices(f.Devices)
 	c.routing(f)
 }

@@ -51,6 +51,24 @@
 //	  - name: dashboard
 //	    rights: [RegistryRead, ServiceConnect]
 //
+//	# CA certificates that vouch for devices, given here or in a file beside this one.
+//	# Whoever writes this file vouches for them: no proof of possession is needed.
+//	certificates:
+//	  - name: factory
+//	    certificate: |
+//	      -----BEGIN CERTIFICATE-----
+//	      MIIBcDCCARagAwIBAgIUbE0y2E6nYxJSmQJh48YgL6aWQTkwCgYIKoZIzj0EAwIw
+//	      FTETMBEGA1UEAxMKRmFjdG9yeSBDQTAgFw0yNjAxMDEwMDAwMDBaGA8yMTI2MDEw
+//	      MTAwMDAwMFowFTETMBEGA1UEAxMKRmFjdG9yeSBDQTBZMBMGByqGSM49AgEGCCqG
+//	      SM49AwEHA0IABBDVRJ5/QrFuKc72g5dBpjp+1DvWwTu7vZwbys+9h0EGE/w+9zPB
+//	      DMooDlcGonQ3T3IZn6cwJAtTW3uFs3GntAKjQjBAMA4GA1UdDwEB/wQEAwICBDAP
+//	      BgNVHRMBAf8EBTADAQH/MB0GA1UdDgQWBBQvusNwykmmZIAKH3dM1Rv9AXD2czAK
+//	      BggqhkjOPQQDAgNIADBFAiEA3oGdnWNVlxEdaqUpIszL0pgbRfCLZDdIsKHG2BLO
+//	      sDYCIG812la+KvRIMINp5/exBd61SCNbSQ/xzxwraVXOlmTU
+//	      -----END CERTIFICATE-----
+//	  - name: plant
+//	    file: plant-ca.pem
+//
 //	# A device without keys has one that follows from its id, so that connection
 //	# strings stay as they are.
 //	devices:

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 )
@@ -12,8 +13,9 @@ import (
 // File is what a seed file says. What it does not say has the zero value.
 type File struct {
 	Settings
-	Policies []Policy `yaml:"policies"`
-	Devices  []Device `yaml:"devices"`
+	Policies     []Policy      `yaml:"policies"`
+	Certificates []Certificate `yaml:"certificates"`
+	Devices      []Device      `yaml:"devices"`
 
 	Routes        []Route       `yaml:"routes"`
 	Endpoints     []Endpoint    `yaml:"endpoints"`
@@ -30,6 +32,16 @@ type Policy struct {
 	// Base64, both or none; none means auth.WellKnownKey.
 	PrimaryKey   string `yaml:"primaryKey" is:"key"`
 	SecondaryKey string `yaml:"secondaryKey" is:"key"`
+}
+
+// Certificate is a CA certificate that vouches for devices. It needs no proof of
+// possession.
+type Certificate struct {
+	Name        string `yaml:"name,required" is:"certificate name"`
+	Certificate string `yaml:"certificate"` // PEM, or base64 of the certificate
+	// File holds it instead; its path is relative to the config file's folder. Only
+	// ReadFile reads it, and then has it in Certificate too.
+	File string `yaml:"file" is:"text"`
 }
 
 // Device is a device with its twin and modules.
@@ -66,9 +78,12 @@ type Identity struct {
 	Desired json.RawMessage `yaml:"desired"` // a JSON object, nil for none
 }
 
-// Parse reads a file and checks all of it. Name is the file's, for errors. The
-// error is an *Error.
-func Parse(name string, data []byte) (File, error) {
+// Parse reads a file and checks all of it. Name is the file's, for errors. Other
+// files that it names are not read, which is an error. The error is an *Error.
+func Parse(name string, data []byte) (File, error) { return parse(name, data, nil) }
+
+// parse is Parse with what reads the files that the file names, if anything does.
+func parse(name string, data []byte, load func(name string) ([]byte, error)) (File, error) {
 	if len(data) > MaxSize {
 		return File{}, &Error{name, []Problem{{Text: fmt.Sprintf("must have at most %d bytes", MaxSize)}}}
 	}
@@ -80,6 +95,7 @@ func Parse(name string, data []byte) (File, error) {
 	}
 	d := decoder{problems: ps, fields: map[reflect.Type][]field{}}
 	d.object(root, nil, reflect.ValueOf(&f).Elem())
+	f.include(ps, root, load)
 	f.check(ps, root)
 	if err := ps.err(name); err != nil {
 		return File{}, err
@@ -99,7 +115,12 @@ func ReadFile(name string) (File, error) {
 	if err != nil {
 		return File{}, fmt.Errorf("read %s: %w", name, err)
 	}
-	return Parse(name, data)
+	return parse(name, data, func(other string) ([]byte, error) {
+		if !filepath.IsAbs(other) {
+			other = filepath.Join(filepath.Dir(name), other)
+		}
+		return readOther(other)
+	})
 }
 
 // Check says what is wrong with a File that was not read by Parse. The error is

@@ -88,6 +88,10 @@ var rules = map[string]rule{
 		secret:  true,
 	},
 
+	"certificate name": {
+		say:     "must be 1 to 64 letters, digits, hyphens, dots and underscores",
+		pattern: regexp.MustCompile(`^[0-9A-Za-z._-]{1,64}$`),
+	},
 	"device id": {
 		say:     "must be 1 to 128 letters, digits and characters of - : . % _ # * ? ! ( ) , = @ ; $ ' +",
 		pattern: regexp.MustCompile(`^[0-9A-Za-z:.%_#*?!(),=@;$'+-]{1,128}$`),

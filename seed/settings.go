@@ -94,7 +94,7 @@ func spelled(v reflect.Value) []string {
 }
 
 // applied are the keys that Apply heeds.
-var applied = []string{"devices", "routes", "endpoints", "enrichments", "fallbackRoute"}
+var applied = []string{"certificates", "devices", "routes", "endpoints", "enrichments", "fallbackRoute"}
 
 // StartOnly lists the keys of a file that Apply has no use for, since they are
 // about how a hub is started.
