@@ -10,6 +10,7 @@ import (
 
 	"github.com/linarite/linarite/auth"
 	"github.com/linarite/linarite/c2d"
+	"github.com/linarite/linarite/events"
 	"github.com/linarite/linarite/hub"
 	"github.com/linarite/linarite/internal/clock"
 	"github.com/linarite/linarite/iot"
@@ -71,6 +72,7 @@ type fixture struct {
 	*hub.Hub
 	t     *testing.T
 	clock *clock.Clock
+	read  events.Cursor // how far told has read
 }
 
 func start(t *testing.T, o hub.Options) *fixture {
@@ -103,6 +105,17 @@ func (f *fixture) token(id string) string {
 func (f *fixture) connect(id string, l *link, resume bool) *hub.Session {
 	f.t.Helper()
 	s, err := f.Connect(hub.ConnectRequest{Identity: iot.Device(id), Token: f.token(id), Protocol: "Mqtt", Resume: resume}, l)
+	require.NoError(f.t, err)
+	return s
+}
+
+func (f *fixture) connectModule(device, module string) *hub.Session {
+	f.t.Helper()
+	m, err := f.Module(device, module)
+	require.NoError(f.t, err)
+	token, err := auth.Sign("127.0.0.1/devices/"+device+"/modules/"+module, m.Authentication.PrimaryKey, "", clock.Wall().Add(time.Hour))
+	require.NoError(f.t, err)
+	s, err := f.Connect(hub.ConnectRequest{Identity: iot.Module(device, module), Token: token}, newLink())
 	require.NoError(f.t, err)
 	return s
 }
@@ -149,14 +162,11 @@ func TestWhatAConnectionKeptIsForgottenWithoutResume(t *testing.T) {
 func TestAModuleAndItsDeviceAreDifferentIdentities(t *testing.T) {
 	t.Parallel()
 	f := start(t, hub.Options{})
-	m, err := f.CreateModule(registry.Module{ID: "m", DeviceID: "d"})
-	require.NoError(t, err)
-	token, err := auth.Sign("127.0.0.1/devices/d/modules/m", m.Authentication.PrimaryKey, "", clock.Wall().Add(time.Hour))
+	_, err := f.CreateModule(registry.Module{ID: "m", DeviceID: "d"})
 	require.NoError(t, err)
 	device := newLink()
 	f.connect("d", device, true)
-	_, err = f.Connect(hub.ConnectRequest{Identity: iot.Module("d", "m"), Token: token}, newLink())
-	require.NoError(t, err)
+	f.connectModule("d", "m")
 	require.NoError(t, device.reason())
 	require.Equal(t, 1, f.ConnectedDevices())
 }

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/linarite/linarite/iot"
 	"github.com/linarite/linarite/registry"
@@ -87,7 +88,7 @@ func (h *Hub) deleteDevice(id, ifMatch string) error {
 	if err := h.registry.Delete(id, ifMatch); err != nil {
 		return err
 	}
-	for _, member := range family {
+	for _, member := range slices.Backward(family) { // modules first: with the device's twin theirs go
 		h.forget(member)
 	}
 	return nil
