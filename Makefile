@@ -22,6 +22,7 @@ help:
 	@echo "make bench        Go benchmarks, then load beside Mosquitto and stock mochi; ten minutes"
 	@echo "make bench-quick  load beside Mosquitto, a minute; ARGS=\"--json FILE\""
 	@echo "make bench-diff   Go benchmarks of the hot functions against the last commit; BASE=v1.0"
+	@echo "make soak         2,000 devices that do everything, for half an hour; ARGS=\"--duration 6m\""
 	@echo "make ci           what a change must pass: lint race fuzz test examples image-check"
 	@echo "make examples     the example programs, against the built binary"
 	@echo "make dist         binaries for Linux, macOS and Windows, reproducible"
@@ -82,6 +83,11 @@ bench-quick:
 .PHONY: bench-diff
 bench-diff:
 	@bench/diff.sh $(BASE)
+
+.PHONY: soak
+soak: build
+	@go -C bench build -o ../bin/soak ./soak
+	@bin/soak --hub bin/linarite $(ARGS)
 
 .PHONY: examples
 examples: build

@@ -2,11 +2,11 @@ package main
 
 import (
 	"bufio"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"net"
+
+	"github.com/linarite/linarite/bench/mqtt"
 )
 
 // device is a connected client that subscribes and reads what comes.
@@ -56,59 +56,36 @@ const (
 // subscribe waits for the SUBACK.
 func (d *device) subscribe() error {
 	filters := []string{"devices/" + d.clientID + deviceBoundSuffix, twinAnswers, desiredPatches, methodRequests}
-	body := []byte{0, 1}
-	for _, filter := range filters {
-		body = append(appendString(body, filter), 1)
-	}
-	if _, err := d.conn.Write(packet(0x82, body)); err != nil {
+	if _, err := d.conn.Write(mqtt.Subscribe(1, filters...)); err != nil {
 		return err
 	}
-	first, answer, err := d.read()
+	answer, err := mqtt.Read(d.in)
 	if err != nil {
 		return err
 	}
-	if first != 0x90 || len(answer) != 2+len(filters) {
-		return fmt.Errorf("%s: % x is no SUBACK", d.clientID, answer)
+	if answer.Type() != mqtt.TypeSuback || len(answer.Body) != 2+len(filters) {
+		return fmt.Errorf("%s: % x is no SUBACK", d.clientID, answer.Body)
 	}
-	for _, granted := range answer[2:] {
+	for _, granted := range answer.Body[2:] {
 		if granted > 1 {
-			return fmt.Errorf("%s: a subscription is refused: % x", d.clientID, answer)
+			return fmt.Errorf("%s: a subscription is refused: % x", d.clientID, answer.Body)
 		}
 	}
 	return nil
-}
-
-// read is the next packet: its first byte and what follows the fixed header.
-func (d *device) read() (first byte, body []byte, err error) {
-	if first, err = d.in.ReadByte(); err != nil {
-		return 0, nil, err
-	}
-	length, err := binary.ReadUvarint(d.in) // MQTT's remaining length is one
-	if err != nil {
-		return 0, nil, err
-	}
-	body = make([]byte, length)
-	_, err = io.ReadFull(d.in, body)
-	return first, body, err
 }
 
 // message is the next PUBLISH: its topic, its packet id (0 for none) and its
 // payload.
 func (d *device) message() (topic string, id uint16, payload []byte, err error) {
 	for {
-		first, body, err := d.read()
+		p, err := mqtt.Read(d.in)
 		if err != nil {
 			return "", 0, nil, err
 		}
-		if first>>4 != 3 {
-			continue
+		if p.Type() == mqtt.TypePublish {
+			m, err := p.Message()
+			return m.Topic, m.ID, m.Payload, err
 		}
-		n := int(binary.BigEndian.Uint16(body))
-		topic, body = string(body[2:2+n]), body[2+n:]
-		if first&0x06 != 0 {
-			id, body = binary.BigEndian.Uint16(body), body[2:]
-		}
-		return topic, id, body, nil
 	}
 }
 
@@ -118,6 +95,6 @@ func (d *device) publish(topic string, payload []byte) error {
 }
 
 func (d *device) acknowledge(id uint16) error {
-	_, err := d.conn.Write(binary.BigEndian.AppendUint16([]byte{0x40, 2}, id))
+	_, err := d.conn.Write(mqtt.Puback(id))
 	return err
 }

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/linarite/linarite/bench/mqtt"
 )
 
 // fleet is many devices that each send once in a period, whatever the broker
@@ -144,7 +146,7 @@ func (s *sender) finish() {
 // acknowledgements reads PUBACKs until all have come.
 func (s *sender) acknowledgements() error {
 	for {
-		first, body, err := s.read()
+		p, err := mqtt.Read(s.in)
 		now := time.Now()
 		s.mu.Lock()
 		if err != nil {
@@ -155,8 +157,8 @@ func (s *sender) acknowledgements() error {
 			}
 			return fmt.Errorf("%s: %w", s.clientID, err)
 		}
-		if first == 0x40 {
-			id := binary.BigEndian.Uint16(body)
+		if p.Type() == mqtt.TypePuback {
+			id := binary.BigEndian.Uint16(p.Body)
 			s.latency.record(now.Sub(s.due[id]))
 			delete(s.due, id)
 			s.acked.Add(1)

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/linarite/linarite/bench/machine"
 )
 
 // load is publishing on many connections at once, each as fast as it gets
@@ -121,7 +123,7 @@ func (l load) client(conn net.Conn, topic string) client {
 type snapshot struct {
 	at    time.Time
 	acked int64
-	cpu   usage
+	cpu   machine.Usage
 	err   error
 }
 
@@ -131,15 +133,15 @@ func sample(pid int, clients []client) snapshot {
 		n, _ := one.count()
 		s.acked += n
 	}
-	s.cpu, s.err = cpuUsage(pid)
+	s.cpu, s.err = machine.CPU(pid)
 	return s
 }
 
 // since is what happened between two moments.
 func (s snapshot) since(before snapshot) rate {
 	elapsed := s.at.Sub(before.at)
-	broker := s.cpu.process - before.cpu.process
-	foreign := s.cpu.machine - before.cpu.machine - broker - (s.cpu.generator - before.cpu.generator)
+	broker := s.cpu.Process - before.cpu.Process
+	foreign := s.cpu.Machine - before.cpu.Machine - broker - (s.cpu.Generator - before.cpu.Generator)
 	return rate{
 		messages: s.acked - before.acked,
 		elapsed:  elapsed,

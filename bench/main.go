@@ -12,6 +12,8 @@ import (
 	"fmt"
 	"os"
 	"strings"
+
+	"github.com/linarite/linarite/bench/machine"
 )
 
 // Loopback addresses of the brokers.
@@ -73,7 +75,7 @@ func measure(s settings) (*report, error) {
 		return nil, err
 	}
 	defer func() { _ = os.RemoveAll(scratch) }()
-	if err := raiseFileLimit(); err != nil {
+	if err := machine.RaiseFileLimit(); err != nil {
 		return nil, err
 	}
 	hub, err := newLinarite(s.hub)

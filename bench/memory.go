@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/linarite/linarite/bench/machine"
 )
 
 // settle is how long connections are left alone before memory is read.
@@ -38,7 +40,7 @@ func (m memory) run(b broker, f figures) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.stop()) }()
-	before, err := residentMemory(b.pid())
+	before, err := machine.ResidentMemory(b.pid())
 	if err != nil {
 		return err
 	}
@@ -52,7 +54,7 @@ func (m memory) run(b broker, f figures) (err error) {
 			return err
 		}
 		<-time.After(settle)
-		after, err := residentMemory(b.pid())
+		after, err := machine.ResidentMemory(b.pid())
 		if err != nil {
 			return err
 		}

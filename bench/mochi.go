@@ -12,6 +12,8 @@ import (
 	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/hooks/auth"
 	"github.com/mochi-mqtt/server/v2/listeners"
+
+	"github.com/linarite/linarite/bench/machine"
 )
 
 // serveCommand is the first argument of a process that is mochi.
@@ -45,7 +47,7 @@ func serveMochi(address, certFile, keyFile string) error {
 	if err != nil {
 		return err
 	}
-	if err := raiseFileLimit(); err != nil {
+	if err := machine.RaiseFileLimit(); err != nil {
 		return err
 	}
 	stop, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM)

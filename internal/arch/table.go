@@ -6,7 +6,9 @@ import "slices"
 const (
 	module = "github.com/linarite/linarite/"
 
+	azure      = "github.com/Azure" // the SDKs' Go modules, as clients
 	cobra      = "github.com/spf13/cobra"
+	coderWS    = "github.com/coder/websocket" // a client's side
 	goleak     = "go.uber.org/goleak"
 	paho       = "github.com/eclipse/paho.mqtt.golang"
 	truststore = "github.com/smallstep/truststore"
@@ -99,7 +101,14 @@ var rooms = map[string]Room{
 	"test/wire":    {Imports: []string{"test/harness"}, Libraries: []string{websocket}, Goroutines: true, Clock: true},
 	"test/readme":  {Imports: []string{"test/harness"}, Clock: true},
 	"test/hostile": {Imports: []string{"test/harness"}, Libraries: []string{websocket}, Goroutines: true, Clock: true},
-	"bench":        {Imports: []string{"test/harness"}, Libraries: []string{mochi, slog}, Goroutines: true, Clock: true}, // stock mochi is one of the brokers
+	"bench": { // stock mochi is one of the brokers
+		Imports: []string{"bench/machine", "bench/mqtt", "test/harness"}, Libraries: []string{mochi, slog}, Goroutines: true, Clock: true,
+	},
+	"bench/machine": {Clock: true},
+	"bench/mqtt":    {Clock: true},
+	"bench/soak": {
+		Imports: []string{"bench/machine", "bench/mqtt", "test/harness"}, Libraries: []string{azure, coderWS}, Goroutines: true, Clock: true,
+	},
 }
 
 // testLibraries may be imported by every test.

@@ -99,7 +99,7 @@ func (h *Hub) Send(tb testing.TB, device string, m CloudMessage) string {
 
 // Enqueue is Send for callers that are no tests.
 func (h *Hub) Enqueue(device string, m CloudMessage) error {
-	_, err := h.control(http.MethodPost, "/v1/devices/"+url.PathEscape(device)+"/messages", m)
+	_, err := h.Call(http.MethodPost, "/v1/devices/"+url.PathEscape(device)+"/messages", m)
 	return err
 }
 
@@ -215,7 +215,7 @@ func (h *Hub) Reset(tb testing.TB) {
 // the test.
 func (h *Hub) Control(tb testing.TB, method, path string, body, answer any) {
 	tb.Helper()
-	text, err := h.control(method, path, body)
+	text, err := h.Call(method, path, body)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -227,7 +227,9 @@ func (h *Hub) Control(tb testing.TB, method, path string, body, answer any) {
 	}
 }
 
-func (h *Hub) control(method, path string, body any) ([]byte, error) {
+// Call is Control for callers that are no tests: it returns the answer's body. A
+// status other than 2xx is an error.
+func (h *Hub) Call(method, path string, body any) ([]byte, error) {
 	var sent io.Reader
 	if body != nil {
 		text, err := json.Marshal(body)

@@ -197,7 +197,7 @@ func (h *Hub) ready() error {
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		if _, err := h.control(http.MethodGet, "/health", nil); err == nil {
+		if _, err := h.Call(http.MethodGet, "/health", nil); err == nil {
 			break
 		}
 		select {
@@ -208,7 +208,7 @@ func (h *Hub) ready() error {
 			return errors.New("it is not healthy in time")
 		}
 	}
-	pem, err := h.control(http.MethodGet, "/v1/ca.pem", nil)
+	pem, err := h.Call(http.MethodGet, "/v1/ca.pem", nil)
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,5 @@
-package main
+// Package machine asks Linux what programs use.
+package machine
 
 import (
 	"fmt"
@@ -12,15 +13,16 @@ import (
 // tick is the unit of CPU time in /proc: USER_HZ is 100 on every Linux.
 const tick = 10 * time.Millisecond
 
-// usage is CPU time used so far.
-type usage struct {
-	process   time.Duration // the broker
-	generator time.Duration // this program
-	machine   time.Duration // everything
+// Usage is CPU time used so far.
+type Usage struct {
+	Process   time.Duration // the program under load
+	Generator time.Duration // this program
+	Machine   time.Duration // everything
 }
 
-func cpuUsage(pid int) (usage, error) {
-	var u usage
+// CPU is what a process, this program and the machine have used.
+func CPU(pid int) (Usage, error) {
+	var u Usage
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return u, err
@@ -28,7 +30,7 @@ func cpuUsage(pid int) (usage, error) {
 	// The name, in parentheses, may hold spaces; utime and stime are the 12th
 	// and 13th field after it.
 	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
-	u.process = ticks(fields[11]) + ticks(fields[12])
+	u.Process = ticks(fields[11]) + ticks(fields[12])
 
 	machine, err := os.ReadFile("/proc/stat")
 	if err != nil {
@@ -37,14 +39,14 @@ func cpuUsage(pid int) (usage, error) {
 	line, _, _ := strings.Cut(string(machine), "\n")
 	for i, field := range strings.Fields(line)[1:9] {
 		if i != 3 && i != 4 { // idle, iowait
-			u.machine += ticks(field)
+			u.Machine += ticks(field)
 		}
 	}
 	var own syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &own); err != nil {
 		return u, err
 	}
-	u.generator = time.Duration(own.Utime.Nano() + own.Stime.Nano())
+	u.Generator = time.Duration(own.Utime.Nano() + own.Stime.Nano())
 	return u, nil
 }
 
@@ -53,8 +55,8 @@ func ticks(field string) time.Duration {
 	return time.Duration(n) * tick
 }
 
-// residentMemory is a process's, in bytes.
-func residentMemory(pid int) (int64, error) {
+// ResidentMemory is a process's, in bytes.
+func ResidentMemory(pid int) (int64, error) {
 	statm, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
 	if err != nil {
 		return 0, err
@@ -63,9 +65,9 @@ func residentMemory(pid int) (int64, error) {
 	return pages * int64(os.Getpagesize()), err
 }
 
-// raiseFileLimit lets this program, and what it starts, have as many
+// RaiseFileLimit lets this program, and what it starts, have as many
 // connections as the system allows.
-func raiseFileLimit() error {
+func RaiseFileLimit() error {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		return err

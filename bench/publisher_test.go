@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/binary"
 	"net"
 	"strings"
@@ -9,26 +8,6 @@ import (
 	"testing"
 	"time"
 )
-
-func TestPacketsAreMQTT311(t *testing.T) {
-	t.Parallel()
-	anonymous := connectPacket(login{clientID: "c"})
-	if want := "\x10\x0d\x00\x04MQTT\x04\x02\x02\x58\x00\x01c"; string(anonymous) != want {
-		t.Errorf("CONNECT is % x, not % x", anonymous, want)
-	}
-	named := connectPacket(login{clientID: "c", userName: "u", password: "p"})
-	if want := "\x10\x13\x00\x04MQTT\x04\xc2\x02\x58\x00\x01c\x00\x01u\x00\x01p"; string(named) != want {
-		t.Errorf("CONNECT is % x, not % x", named, want)
-	}
-	frame, id := publishPacket("t", []byte("body"))
-	if want := "\x32\x09\x00\x01t\x00\x00body"; string(frame) != want || id != 5 {
-		t.Errorf("PUBLISH is % x with its id at %d, not % x", frame, id, want)
-	}
-	long, id := publishPacket("t", make([]byte, 256))
-	if !bytes.HasPrefix(long, []byte("\x32\x85\x02\x00\x01t\x00\x00")) || id != 6 {
-		t.Errorf("PUBLISH is % x with its id at %d", long, id)
-	}
-}
 
 func TestAPublisherKeepsItsMessagesOutstanding(t *testing.T) {
 	t.Parallel()
