@@ -34,23 +34,25 @@ type Digital struct {
 // IoT Hub: contract.md §10.4, concepts-digital-twin. The order of members, and
 // the empty `$model` of a device that has none, have no source.
 func (s *Store) Digital(id iot.Identity) (Digital, error) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	r, ok := s.twins[id]
-	if !ok {
-		return Digital{}, notFound(id)
+	r, err := s.Snapshot(id)
+	if err != nil {
+		return Digital{}, err
 	}
 	b := appendName([]byte{'{'}, "$dtId")
 	b = appendQuoted(b, id.DeviceID)
 	metadata := appendName([]byte{'{'}, "$model")
 	metadata = appendQuoted(metadata, r.model)
-	b = appendDigital(b, metadata, pair{&r.desired.tree, &r.reported.tree}, true)
+	b = appendDigital(b, metadata, r.pair(), true)
 	return Digital{ETag: r.etagText(), Document: append(b, '}')}, nil
 }
 
 // pair is the same object in the desired and in the reported properties; either
 // may be nil.
-type pair struct{ desired, reported *tree }
+type pair struct{ desired, reported object }
+
+func (r *record) pair() pair {
+	return pair{objectOf(r.desired.members, r.desired.stamp), objectOf(r.reported.members, r.reported.stamp)}
+}
 
 // below is the pair of objects called name.
 func (p pair) below(name string) pair {
@@ -64,8 +66,8 @@ func (p pair) has(name string) bool {
 
 // isComponent says whether either bears the mark of a component.
 func (p pair) isComponent() bool {
-	for _, t := range []*tree{p.desired, p.reported} {
-		if m := t.find(markerName); m != nil && m.text == marker {
+	for _, t := range []object{p.desired, p.reported} {
+		if m := t.find(markerName); m != nil && m.content == marker {
 			return true
 		}
 	}
@@ -96,18 +98,15 @@ func appendDigital(b, metadata []byte, p pair, root bool) []byte {
 // names are the names of the members of a pair, whose second has an index.
 func names(p pair, reported map[string]*member) []string {
 	var names []string
-	for _, t := range []*tree{p.reported, p.desired} {
-		if t == nil {
-			continue
-		}
-		for i := range t.members {
-			name := t.members[i].name
-			if name != markerName && (t == p.reported || reported[name] == nil) {
-				names = append(names, name)
-			}
+	for i := range p.reported {
+		names = append(names, p.reported[i].name)
+	}
+	for i := range p.desired {
+		if name := p.desired[i].name; reported[name] == nil {
+			names = append(names, name)
 		}
 	}
-	return names
+	return slices.DeleteFunc(names, func(name string) bool { return name == markerName })
 }
 
 // property is what a digital twin says of a property.
@@ -126,12 +125,12 @@ func metadataOf(desired, reported *member) property {
 		return property{metadata: append(b, '}')}
 	}
 	value := reported
-	if reported.isAcknowledgement() {
-		value = reported.below.find(valueName)
+	if answer := reported.object(); answer.isAcknowledgement() {
+		value = answer.find(valueName)
 		for _, part := range []struct{ from, to string }{
 			{ackName, "ackVersion"}, {codeName, "ackCode"}, {textName, "ackDescription"},
 		} {
-			if m := reported.below.find(part.from); m != nil {
+			if m := answer.find(part.from); m != nil {
 				b = m.appendValue(appendName(b, part.to))
 			}
 		}
@@ -144,52 +143,50 @@ func metadataOf(desired, reported *member) property {
 // isAcknowledgement says whether a reported property is the answer to a desired
 // one: an object with a value and a code or version, and nothing else.
 // IoT Hub: concepts-convention (writable properties).
-func (m *member) isAcknowledgement() bool {
-	if m.below.find(valueName) == nil || m.below.find(codeName) == nil && m.below.find(ackName) == nil {
+func (o object) isAcknowledgement() bool {
+	if o.find(valueName) == nil || o.find(codeName) == nil && o.find(ackName) == nil {
 		return false
 	}
-	return !slices.ContainsFunc(m.below.members, func(m member) bool {
+	return !slices.ContainsFunc(o, func(m member) bool {
 		return m.name != valueName && m.name != codeName && m.name != ackName && m.name != textName
 	})
 }
 
+// object are the members of an object, taken apart.
+type object []member
+
+func objectOf(members string, s stamp) (o object) {
+	for i := 0; i < len(members); {
+		m := memberAt(members, i, s)
+		o = append(o, m)
+		i = m.next
+	}
+	return o
+}
+
 // object is the member's object, nil when there is none.
-func (m *member) object() *tree {
+func (m *member) object() object {
 	if m == nil {
 		return nil
 	}
-	return m.below
+	return objectOf(m.below(), m.stamp)
 }
 
 // index finds the members of an object by their name.
-func (t *tree) index() map[string]*member {
-	if t == nil {
-		return nil
-	}
-	all := make(map[string]*member, len(t.members))
-	for i := range t.members {
-		all[t.members[i].name] = &t.members[i]
+func (o object) index() map[string]*member {
+	all := make(map[string]*member, len(o))
+	for i := range o {
+		all[o[i].name] = &o[i]
 	}
 	return all
 }
 
-// find is the member called name, nil when there is none, also of no tree.
-func (t *tree) find(name string) *member {
-	if t == nil {
-		return nil
-	}
-	for i := range t.members {
-		if t.members[i].name == name {
-			return &t.members[i]
+// find is the member called name, nil when there is none.
+func (o object) find(name string) *member {
+	for i := range o {
+		if o[i].name == name {
+			return &o[i]
 		}
 	}
 	return nil
-}
-
-// appendValue writes the member's value as JSON.
-func (m *member) appendValue(b []byte) []byte {
-	if m.below != nil {
-		return m.below.append(b)
-	}
-	return append(b, m.text...)
 }

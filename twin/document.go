@@ -26,6 +26,7 @@ type node struct {
 	next int32  // index of the node behind this one and all inside it
 	kind kind
 	void bool // a later member of the same object has the same name
+	used bool // a merge has written the member in the place of an old one
 }
 
 // document is a JSON object in document order: each object and array is
@@ -43,15 +44,6 @@ func (d document) size(i int) int {
 		}
 		n += int(d[i].size)
 		i++
-	}
-	return n
-}
-
-// members is how many members the object at i has, void ones included.
-func (d document) members(i int) int {
-	n := 0
-	for j := i + 1; j < int(d[i].next); j = int(d[j].next) {
-		n++
 	}
 	return n
 }

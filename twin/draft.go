@@ -143,19 +143,17 @@ func (d *draft) merge() json.RawMessage {
 
 // appendComponent writes the merge patch of a component. It is removed when that
 // leaves nothing of its desired properties.
-func (e *edit) appendComponent(b []byte, desired *tree) []byte {
+func (e *edit) appendComponent(b []byte, desired object) []byte {
 	patch := append(appendName([]byte{'{'}, markerName), marker...)
 	left := 0
-	if desired != nil {
-		for i := range desired.members {
-			name := desired.members[i].name
-			switch {
-			case name == markerName || e.below.find(name) != nil:
-			case e.whole:
-				patch = append(appendName(patch, name), "null"...)
-			default:
-				left++
-			}
+	for i := range desired {
+		name := desired[i].name
+		switch {
+		case name == markerName || e.below.find(name) != nil:
+		case e.whole:
+			patch = append(appendName(patch, name), "null"...)
+		default:
+			left++
 		}
 	}
 	for i := range e.below.list {

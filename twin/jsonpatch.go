@@ -47,13 +47,11 @@ func (s *Store) DigitalUpdate(id iot.Identity, patch []Operation) (Update, error
 	if len(patch) == 0 || len(patch) > MaxOperations {
 		return Update{}, iot.ErrJSONPatch.Because("A patch has 1 to %d operations.", MaxOperations)
 	}
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	r, ok := s.twins[id]
-	if !ok {
-		return Update{}, notFound(id)
+	r, err := s.Snapshot(id)
+	if err != nil {
+		return Update{}, err
 	}
-	d := draft{twin: pair{&r.desired.tree, &r.reported.tree}}
+	d := draft{twin: r.pair()}
 	for _, o := range patch {
 		if err := d.apply(o); err != nil {
 			return Update{}, err

@@ -44,36 +44,34 @@ func (d document) notification(version int64) []byte {
 	return appendVersion(b, version)
 }
 
-// append writes the members as a JSON object.
-func (t *tree) append(b []byte) []byte {
-	b = t.appendMembers(append(b, '{'))
-	return append(b, '}')
-}
-
-func (t *tree) appendMembers(b []byte) []byte {
-	for i := range t.members {
-		m := &t.members[i]
-		b = appendName(b, m.name)
-		if m.below != nil {
-			b = m.below.append(b)
-		} else {
-			b = append(b, m.text...)
-		}
+// appendMembers writes the members of an object, without its braces.
+func appendMembers(b []byte, members string) []byte {
+	for i := 0; i < len(members); {
+		m := memberAt(members, i, stamp{})
+		i = m.next
+		b = m.appendValue(appendName(b, m.name))
 	}
 	return b
 }
 
-// appendMetadata writes `$metadata`: the stamp s, then each member's. The tree
-// is nil below what is no object.
+// appendValue writes the member's value as JSON.
+func (m *member) appendValue(b []byte) []byte {
+	if m.kind == objectKind {
+		return append(appendMembers(append(b, '{'), m.content), '}')
+	}
+	return append(b, m.content...)
+}
+
+// appendMetadata writes `$metadata`: the stamp s, then each member's.
 //
 // IoT Hub: contract.md §10.1.
-func (t *tree) appendMetadata(b []byte, s stamp) []byte {
+func appendMetadata(b []byte, members string, s stamp) []byte {
 	b = appendStamp(b, s)
-	if t != nil {
-		for i := range t.members {
-			b = appendName(b, t.members[i].name)
-			b = t.members[i].below.appendMetadata(b, t.members[i].stamp)
-		}
+	for i := 0; i < len(members); {
+		m := memberAt(members, i, s)
+		i = m.next
+		b = appendName(b, m.name)
+		b = appendMetadata(b, m.below(), m.stamp)
 	}
 	return append(b, '}')
 }

@@ -3,7 +3,6 @@
 package twin
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
@@ -23,18 +22,20 @@ type Store struct {
 	mu      sync.RWMutex
 	twins   map[iot.Identity]*record
 	modules map[string][]string // device id to its modules with a twin
+	inOrder [2]order            // of the devices, of the modules
 	scratch []byte
 }
 
-// record is a stored twin.
+// record is a stored twin. What its sections point to never changes.
 type record struct {
+	id       iot.Identity
+	place    int64 // in the order in which twins were made
 	etag     uint64
 	version  int64
 	model    string
-	tags     section
-	desired  section
-	reported section
-	view     []byte // of the device; nil until it is asked for
+	tags     *section
+	desired  *section
+	reported *section
 }
 
 // Initial is what a twin starts with; nil sections are empty. Members
@@ -70,25 +71,30 @@ func NewStore(clk *clock.Clock) *Store {
 // IoT Hub: contract.md §10.1, SessionRecords (BulkCreation_DeviceWithTwin,
 // BulkCreation_ModuleWithTwin).
 func (s *Store) Create(id iot.Identity, init Initial) error {
-	tags, desired, err := newSections(init.Tags, init.Desired)
+	tags, desired, err := parseSections(init.Tags, init.Desired)
 	if err != nil {
 		return err
 	}
 	now := ticks(s.clock.Now())
-	r := &record{etag: 1, version: 2, desired: section{version: 1}, reported: section{version: 1}}
+	var made stamp
 	if !id.IsModule() {
-		r.desired.stamp.ticks, r.reported.stamp.ticks = now, now
+		made.ticks = now
 	}
-	if tags != nil {
-		r.tags.apply(tags, tags.size(0), stamp{})
+	var scratch []byte
+	r := &record{
+		id: id, etag: 1, version: 2,
+		tags: &section{}, desired: &section{version: 1, stamp: made}, reported: &section{version: 1, stamp: made},
 	}
-	if desired != nil {
-		written := stamp{version: 1}
-		if id.IsModule() {
-			written.ticks = now
-			r.reported.stamp = written
-		}
-		r.desired.apply(desired, desired.size(0), written)
+	if r.tags, err = r.tags.with(tags, 0, stamp{}, &scratch, "tags", MaxTagsSize); err != nil {
+		return err
+	}
+	written := stamp{version: 1}
+	if desired != nil && id.IsModule() {
+		written.ticks = now
+		r.reported.stamp = written
+	}
+	if r.desired, err = r.desired.with(desired, 1, written, &scratch, "desired properties", MaxPropertiesSize); err != nil {
+		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -96,6 +102,7 @@ func (s *Store) Create(id iot.Identity, init Initial) error {
 		return exists(id)
 	}
 	s.twins[id] = r
+	s.ordered(id).add(r)
 	if id.IsModule() {
 		s.modules[id.DeviceID] = append(s.modules[id.DeviceID], id.ModuleID)
 	}
@@ -107,11 +114,11 @@ func (s *Store) Create(id iot.Identity, init Initial) error {
 func (s *Store) Delete(id iot.Identity) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.twins, id)
+	s.forget(id)
 	modules := s.modules[id.DeviceID]
 	if !id.IsModule() {
 		for _, m := range modules {
-			delete(s.twins, iot.Module(id.DeviceID, m))
+			s.forget(iot.Module(id.DeviceID, m))
 		}
 		modules = nil
 	}
@@ -121,6 +128,14 @@ func (s *Store) Delete(id iot.Identity) {
 		return
 	}
 	s.modules[id.DeviceID] = modules
+}
+
+// forget removes one twin. The caller holds mu.
+func (s *Store) forget(id iot.Identity) {
+	if r, ok := s.twins[id]; ok {
+		s.ordered(id).remove(r)
+		delete(s.twins, id)
+	}
 }
 
 // SetModel notes the Plug and Play model that the identity announced. It does
@@ -137,45 +152,29 @@ func (s *Store) SetModel(id iot.Identity, modelID string) {
 //
 // IoT Hub: contract.md §10.2 (a missing module twin is DeviceNotFound).
 func (s *Store) Twin(id iot.Identity) (Twin, error) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	r, ok := s.twins[id]
-	if !ok {
-		return Twin{}, notFound(id)
+	r, err := s.Snapshot(id)
+	if err != nil {
+		return Twin{}, err
 	}
-	return r.twin(), nil
+	return r.Twin(), nil
 }
 
 // DeviceView is the twin as its device reads it:
-// {"desired":{…,"$version":N},"reported":{…,"$version":M}}. The bytes are
-// shared and must not be changed. Errors: ErrDeviceNotFound.
+// {"desired":{…,"$version":N},"reported":{…,"$version":M}}. Errors:
+// ErrDeviceNotFound.
 //
 // IoT Hub: contract.md §9.1.
 func (s *Store) DeviceView(id iot.Identity) ([]byte, error) {
-	s.mu.RLock()
-	r, ok := s.twins[id]
-	if ok && r.view != nil {
-		defer s.mu.RUnlock()
-		return r.view, nil
+	r, err := s.Snapshot(id)
+	if err != nil {
+		return nil, err
 	}
-	s.mu.RUnlock()
-	return s.freshView(id)
-}
-
-func (s *Store) freshView(id iot.Identity) ([]byte, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r, ok := s.twins[id]
-	if !ok {
-		return nil, notFound(id)
-	}
-	b := append(s.scratch[:0], `{"desired":`...)
+	const fixed, times = 64, 2 // what most need, to spare allocations
+	b := make([]byte, 0, fixed+times*(len(r.desired.members)+len(r.reported.members)))
+	b = append(b, `{"desired":`...)
 	b = r.desired.appendView(b)
 	b = append(b, `,"reported":`...)
-	b = append(r.reported.appendView(b), '}')
-	s.scratch = b
-	r.view = bytes.Clone(b)
-	return r.view, nil
+	return append(r.reported.appendView(b), '}'), nil
 }
 
 // Clear forgets every twin.
@@ -184,6 +183,7 @@ func (s *Store) Clear() {
 	defer s.mu.Unlock()
 	s.twins = map[iot.Identity]*record{}
 	s.modules = map[string][]string{}
+	s.inOrder = [2]order{{last: s.inOrder[0].last}, {last: s.inOrder[1].last}}
 }
 
 // matching is the twin of id if it meets the condition of an If-Match header:
@@ -210,26 +210,11 @@ func (s *Store) matching(id iot.Identity, ifMatch string) (*record, error) {
 func (r *record) written() {
 	r.etag++
 	r.version++
-	r.view = nil
-}
-
-func (r *record) twin() Twin {
-	t := Twin{
-		ETag:     r.etagText(),
-		Version:  r.version,
-		ModelID:  r.model,
-		Desired:  r.desired.whole(),
-		Reported: r.reported.whole(),
-	}
-	if len(r.tags.members) > 0 {
-		t.Tags = r.tags.append(nil)
-	}
-	return t
 }
 
 func (r *record) change(notification []byte) Change {
 	return Change{
-		Twin:            r.twin(),
+		Twin:            Snapshot{*r}.Twin(),
 		DesiredVersion:  r.desired.version,
 		ReportedVersion: r.reported.version,
 		Notification:    notification,

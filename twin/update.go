@@ -58,26 +58,21 @@ func (s *Store) Patch(id iot.Identity, u Update, ifMatch string) (Change, error)
 	if err != nil {
 		return Change{}, err
 	}
-	tagsSize, desiredSize, err := r.sizesWith(tags, desired)
-	if err != nil {
-		return Change{}, err
-	}
 	if tags == nil && desired == nil {
 		return r.change(nil), nil
 	}
+	written := stamp{ticks(s.clock.Now()), r.desired.version + 1}
+	newTags, newDesired, err := r.with(tags, desired, written, &s.scratch)
+	if err != nil {
+		return Change{}, err
+	}
 	r.written()
-	if tags != nil {
-		r.tags.apply(tags, tagsSize, stamp{})
+	r.tags, r.desired = newTags, newDesired
+	var notification []byte
+	if desired != nil {
+		notification = desired.notification(written.version)
 	}
-	if desired == nil {
-		c := r.change(nil)
-		c.Event = r.event(parts{tags: tags})
-		return c, nil
-	}
-	r.desired.version++
-	written := stamp{ticks(s.clock.Now()), r.desired.version}
-	r.desired.apply(desired, desiredSize, written)
-	c := r.change(desired.notification(r.desired.version))
+	c := r.change(notification)
 	c.Event = r.event(parts{tags: tags, desired: desired, stamp: written})
 	return c, nil
 }
@@ -95,18 +90,19 @@ func (s *Store) Check(id iot.Identity, u Update) error {
 	if !ok {
 		return notFound(id)
 	}
-	_, _, err = r.sizesWith(tags, desired)
+	var scratch []byte
+	_, _, err = r.with(tags, desired, stamp{}, &scratch)
 	return err
 }
 
-// sizesWith are the sizes of the sections if the documents were merged into
+// with is the tags and desired properties after the documents were merged into
 // them. Error: ErrEntityTooLarge.
-func (r *record) sizesWith(tags, desired document) (tagsSize, desiredSize int, err error) {
-	if tagsSize, err = r.tags.sizeWith(tags, "tags", MaxTagsSize); err != nil {
-		return 0, 0, err
+func (r *record) with(tags, desired document, written stamp, scratch *[]byte) (t, d *section, err error) {
+	if t, err = r.tags.with(tags, 0, stamp{}, scratch, "tags", MaxTagsSize); err != nil {
+		return nil, nil, err
 	}
-	desiredSize, err = r.desired.sizeWith(desired, "desired properties", MaxPropertiesSize)
-	return tagsSize, desiredSize, err
+	d, err = r.desired.with(desired, written.version, written, scratch, "desired properties", MaxPropertiesSize)
+	return t, d, err
 }
 
 // Replace puts the update's sections in the place of the twin's; one that the
@@ -117,7 +113,7 @@ func (r *record) sizesWith(tags, desired document) (tagsSize, desiredSize int, e
 //
 // IoT Hub: contract.md §10.1, §10.2, §10.3.
 func (s *Store) Replace(id iot.Identity, u Update, ifMatch string) (Change, error) {
-	tags, desired, err := newSections(u.Tags, u.Desired)
+	tags, desired, err := parseSections(u.Tags, u.Desired)
 	if err != nil {
 		return Change{}, err
 	}
@@ -127,27 +123,26 @@ func (s *Store) Replace(id iot.Identity, u Update, ifMatch string) (Change, erro
 	if err != nil {
 		return Change{}, err
 	}
-	c := s.replace(r, tags, desired)
-	c.Replaced = true
-	return c, nil
-}
-
-// replace is Replace of sections that fit. The caller holds mu.
-func (s *Store) replace(r *record, tags, desired document) Change {
-	r.written()
-	r.tags = section{}
-	if tags != nil {
-		r.tags.apply(tags, tags.size(0), stamp{})
-	}
+	same := desired == nil && r.desired.members == ""
 	if desired == nil {
-		if len(r.desired.members) == 0 {
-			return r.change(nil)
-		}
 		desired = document{{kind: objectKind, next: 1}}
 	}
-	r.desired = section{version: r.desired.version + 1}
-	r.desired.apply(desired, desired.size(0), stamp{ticks(s.clock.Now()), r.desired.version})
-	return r.change(r.desired.appendView(nil))
+	nothing := record{tags: &section{}, desired: &section{}}
+	written := stamp{ticks(s.clock.Now()), r.desired.version + 1}
+	newTags, newDesired, err := nothing.with(tags, desired, written, &s.scratch)
+	if err != nil {
+		return Change{}, err
+	}
+	r.written()
+	r.tags = newTags
+	var notification []byte
+	if !same {
+		r.desired = newDesired
+		notification = newDesired.appendView(nil)
+	}
+	c := r.change(notification)
+	c.Replaced = true
+	return c, nil
 }
 
 // PatchReported merges a device's patch into its reported properties and
@@ -186,15 +181,13 @@ func (s *Store) patchReported(id iot.Identity, patch []byte, ifVersion int64, to
 		return 0, nil, iot.ErrPreconditionFailed.Because(
 			"Reported properties have version %d, not %d.", r.reported.version, ifVersion)
 	}
-	size, err := r.reported.sizeWith(d, "reported properties", MaxPropertiesSize)
+	written := stamp{ticks: ticks(s.clock.Now())}
+	reported, err := r.reported.with(d, r.reported.version+1, written, &s.scratch, "reported properties", MaxPropertiesSize)
 	if err != nil {
 		return 0, nil, err
 	}
-	r.view = nil
 	r.version++
-	r.reported.version++
-	written := stamp{ticks: ticks(s.clock.Now())}
-	r.reported.apply(d, size, written)
+	r.reported = reported
 	if told {
 		event = r.event(parts{reported: d, stamp: written})
 	}
@@ -232,17 +225,4 @@ func parseSection(raw json.RawMessage) (document, error) {
 		return nil, nil
 	}
 	return parse(string(raw), nil, true)
-}
-
-// newSections reads a back end's sections for a twin that has none yet.
-func newSections(tags, desired json.RawMessage) (t, d document, err error) {
-	if t, d, err = parseSections(tags, desired); err != nil {
-		return nil, nil, err
-	}
-	var empty section
-	if _, err = empty.sizeWith(t, "tags", MaxTagsSize); err != nil {
-		return nil, nil, err
-	}
-	_, err = empty.sizeWith(d, "desired properties", MaxPropertiesSize)
-	return t, d, err
 }
