@@ -1,26 +1,35 @@
 package query
 
+import "strings"
+
+// queryFunctions are the functions that queries have: IS_DEFINED, and those of
+// strings. Differs: the documents name IS_DEFINED only, but STARTSWITH is what
+// Microsoft's own samples call, so the others are offered too.
+//
+// IoT Hub: contract.md §14.2, iot-hub-devguide-query-language.md.
+func queryFunctions(f builtin) bool {
+	return f == isDefinedFunction || f >= concatFunction
+}
+
 // queryName reads what starts with a name in a query: a call, or the path of a
 // field.
 func (p *parser) queryName() *node {
 	t := p.token
-	n := &node{op: fieldOp, at: t.at}
-	for {
-		t = p.token
-		if t.kind != nameToken && t.kind != quotedToken {
-			p.unexpected()
-			return nil
-		}
-		p.advance()
-		if len(n.path) == 0 && t.kind == nameToken && p.token.is("(") {
-			return p.call(t)
-		}
-		n.path = append(n.path, step{name: t.text, index: -1})
-		n.end = t.end
-		if !p.took(".") {
-			return n
-		}
+	if t.kind == quotedToken || !p.calls() {
+		return p.field()
 	}
+	p.advance()
+	lower := strings.ToLower(t.text)
+	switch {
+	case aggregates[lower] != noAggregate:
+		p.fail(t.at, "%s can be selected only", strings.ToUpper(t.text))
+	case functions[lower].function != 0 && !queryFunctions(functions[lower].function):
+		p.fail(t.at, "%s is for the conditions of routes only", strings.ToUpper(t.text))
+	}
+	if p.err != nil {
+		return nil
+	}
+	return p.call(t)
 }
 
 // list reads the constants behind IN or NIN:

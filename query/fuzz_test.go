@@ -12,6 +12,16 @@ import (
 	"github.com/linarite/linarite/query"
 )
 
+// requireInside checks that an error names a place inside the text.
+func requireInside(t *testing.T, text string, err error) {
+	t.Helper()
+	var wrong *query.SyntaxError
+	require.ErrorAs(t, err, &wrong)
+	lines := strings.Split(text, "\n")
+	require.LessOrEqual(t, wrong.Line, len(lines))
+	require.LessOrEqual(t, wrong.Column, utf8.RuneCountInString(lines[wrong.Line-1])+1)
+}
+
 // Any text is either refused at a place inside it, or a condition that has an
 // outcome and an explanation.
 func FuzzCondition(f *testing.F) {
@@ -25,11 +35,7 @@ func FuzzCondition(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		c, err := query.CompileCondition(text, query.ConditionOptions{TwinChanges: true})
 		if err != nil {
-			var wrong *query.SyntaxError
-			require.ErrorAs(t, err, &wrong)
-			lines := strings.Split(text, "\n")
-			require.LessOrEqual(t, wrong.Line, len(lines))
-			require.LessOrEqual(t, wrong.Column, utf8.RuneCountInString(lines[wrong.Line-1])+1)
+			requireInside(t, text, err)
 			return
 		}
 		m := weather()

@@ -19,8 +19,9 @@ const maxNesting = 100
 // IoT Hub: contract.md §19.3 (Condition.g4), §14.2.
 type parser struct {
 	lexer
-	token   token // the next one
-	changes bool  // twin_change_includes may be called
+	token   token   // the next one
+	changes bool    // twin_change_includes may be called
+	fields  []*node // those of a query
 	depth   int
 }
 
