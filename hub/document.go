@@ -14,8 +14,10 @@ type Time time.Time
 
 // MarshalJSON writes the moment as a string.
 func (t Time) MarshalJSON() ([]byte, error) {
-	return []byte(time.Time(t).UTC().Format(`"2006-01-02T15:04:05.9999999Z"`)), nil
+	return []byte(time.Time(t).UTC().Format(`"` + timeLayout + `"`)), nil
 }
+
+const timeLayout = "2006-01-02T15:04:05.9999999Z"
 
 // TwinDocument is a twin as the service API shows it; its members stand in the
 // order in which a live hub writes them. IoT Hub: contract.md §10.1.

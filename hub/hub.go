@@ -88,6 +88,8 @@ type Hub struct {
 
 	connections *connections
 	callers     callers
+	scans       chan struct{} // full while as many queries read twins as may
+	tokenKey    atomic.Pointer[tokenKey]
 
 	// lifecycle orders what happens to one device and its modules: creation,
 	// deletion, connections, what is sent, and changes of a twin with what the
@@ -106,7 +108,7 @@ func New(o Options) (*Hub, error) {
 	h := &Hub{
 		name: o.Name, hostnames: o.Hostnames, policies: o.Policies, grace: o.SASGrace,
 		autoCreate: o.AutoCreate, ca: o.CA, seed: o.Seed, openSink: o.OpenSink, verdicts: o.Verdicts, log: o.Log, clock: o.Clock,
-		hashSeed: maphash.MakeSeed(), done: make(chan struct{}),
+		hashSeed: maphash.MakeSeed(), done: make(chan struct{}), scans: make(chan struct{}, scansAtOnce()),
 	}
 	h.defaults()
 	o.C2D.Available = h.messageAvailable
@@ -115,6 +117,7 @@ func New(o Options) (*Hub, error) {
 	h.queues = c2d.NewStore(h.clock, o.C2D)
 	h.calls = methods.NewCalls(h.clock)
 	h.events = events.NewLog(h.clock, o.EventLog)
+	h.tokenKey.Store(newTokenKey())
 	h.connections = newConnections(newStates(h.clock, h.tellState))
 	h.unroute()
 	h.trusted = auth.NewAuthorities(h.clock)
@@ -218,6 +221,7 @@ func (h *Hub) clear() []*endpoint {
 	h.calls.Clear()
 	h.callers.wakeAll()
 	h.twins.Clear()
+	h.tokenKey.Store(newTokenKey())
 	h.queues.Clear()
 	h.clock.Rewind()
 	h.events.Clear()

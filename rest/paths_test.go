@@ -98,7 +98,7 @@ func TestOperationsToComeAreNotFoundYet(t *testing.T) {
 	f := start(t)
 	f.must("PUT", "/devices/query", `{}`)
 	for _, operation := range []string{
-		"POST /devices/query", "POST /devices/d1/applyConfigurationContent",
+		"POST /devices/d1/applyConfigurationContent",
 		"GET /configurations", "POST /configurations/testQueries", "GET /configurations/c", "PUT /configurations/c", "DELETE /configurations/c",
 		"GET /jobs", "POST /jobs/create", "GET /jobs/j", "DELETE /jobs/j",
 		"GET /jobs/v2/query", "GET /jobs/v2/j", "PUT /jobs/v2/j", "POST /jobs/v2/j/cancel",

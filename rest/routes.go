@@ -39,6 +39,7 @@ func routes() []route {
 		{"GET", "devices", read, plain, (*api).listDevices},
 		{"POST", "devices", write, plain, (*api).bulk},
 		{"POST", "devices/keys/regenerate", write, plain, (*api).regenerateKeys},
+		{"POST", "devices/query", service, plain, (*api).query},
 		{"GET", device, read, plain, (*api).readDevice},
 		{"PUT", device, write, plain, (*api).putDevice},
 		{"DELETE", device, write, plain, (*api).deleteDevice},
@@ -79,7 +80,6 @@ func routes() []route {
 func unoffered() []route {
 	var rows []route
 	for _, operation := range []string{
-		"POST devices/query",
 		"POST devices/{device}/applyConfigurationContent",
 		"GET configurations",
 		"POST configurations/testQueries",
