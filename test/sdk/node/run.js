@@ -19,9 +19,10 @@ const BINARY = process.env.LINARITE_BIN || path.join(__dirname, '../../../bin/li
 const FILES_AT_ONCE = 4;
 const FILE_DEADLINE = 300_000; // ms
 
-// The hubs, by the name the tests know them under. Moving a hub's clock moves it
-// for all of its devices, so each file of tests that does has one to itself.
-const ADDRESSES = { main: '127.0.0.11', clock: '127.0.0.13', backEnd: '127.0.0.15' };
+// The hubs, by the name the tests know them under. A hub's clock and its routes
+// are those of all its devices, so each file of tests that changes them has one to
+// itself.
+const ADDRESSES = { main: '127.0.0.11', clock: '127.0.0.13', backEnd: '127.0.0.15', routing: '127.0.0.16' };
 
 async function main() {
   const files = selected(process.argv.slice(2));

@@ -108,9 +108,9 @@ class Hub:
         suffix = "?" + urllib.parse.urlencode(query) if query else ""
         return json.loads(self._request("GET", path + suffix))
 
-    def events(self, device, count=1, module=None):
+    def events(self, device, count=1, module=None, source=None):
         """Waits for that many messages of a device."""
-        page = self.get("/v1/events", device=device, module=module, wait=count, timeout=f"{DEADLINE}s")
+        page = self.get("/v1/events", device=device, module=module, source=source, wait=count, timeout=f"{DEADLINE}s")
         assert len(page["events"]) >= count, f"{len(page['events'])} of {count} events of {device} came"
         return page["events"]
 
@@ -127,6 +127,13 @@ class Hub:
     def advance(self, duration):
         """Moves the hub's clock."""
         return json.loads(self._request("POST", "/v1/clock", {"advance": duration}))
+
+    def put(self, path, document):
+        """Puts a route, or something else that the control API keeps."""
+        return json.loads(self._request("PUT", path, document))
+
+    def delete(self, path):
+        self._request("DELETE", path)
 
     def connection(self, device, module=None):
         for c in self.get("/v1/connections")["connections"]:

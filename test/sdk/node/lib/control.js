@@ -66,6 +66,21 @@ class Control {
     return this.#call('POST', '/v1/clock', { body: { advance: duration } });
   }
 
+  // configure puts a route, an endpoint or an enrichment: kind is the plural.
+  configure(kind, name, document) {
+    return this.#call('PUT', `/v1/${kind}/${name}`, { body: document });
+  }
+
+  // remove takes one away.
+  remove(kind, name) {
+    return this.#call('DELETE', `/v1/${kind}/${name}`);
+  }
+
+  // tryRoutes says what the routes make of a message.
+  tryRoutes(message) {
+    return this.#call('POST', '/v1/routes/test', { body: message });
+  }
+
   async #call(method, path, { query = {}, body } = {}) {
     const url = new URL(path, this.base);
     url.search = new URLSearchParams(query);

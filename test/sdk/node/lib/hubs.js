@@ -66,5 +66,6 @@ module.exports = {
   hub: new Hub(hubs.main),
   clockHub: new Hub(hubs.clock),
   backEndHub: new Hub(hubs.backEnd),
+  routingHub: new Hub(hubs.routing),
   restClient,
 };
