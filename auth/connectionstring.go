@@ -11,6 +11,7 @@ import (
 //	HostName=…;SharedAccessKeyName=…;SharedAccessKey=…                 a back end, or any device
 //	HostName=…;DeviceId=…[;ModuleId=…];SharedAccessKey=…               a device or module
 //	HostName=…;DeviceId=…[;ModuleId=…];SharedAccessSignature=…         the same, with a token
+//	HostName=…;DeviceId=…[;ModuleId=…];x509=true                       the same, with a certificate
 //	Endpoint=sb://…/;SharedAccessKeyName=…;SharedAccessKey=…[;EntityPath=…]   a reader of events
 //
 // IoT Hub: contract.md §12.1, iot-hub-dev-guide-sas.md; the last form is Event
@@ -22,9 +23,13 @@ type ConnectionString struct {
 	SharedAccessKeyName   string
 	SharedAccessKey       string // base64
 	SharedAccessSignature string // a whole token
+	X509                  bool   // a certificate takes the place of key and token
 	EntityPath            string // the event hub's name
 	Endpoint              string // a URI
 }
+
+// byCertificate is the part that says that there is a certificate.
+const byCertificate = "x509"
 
 // field is a part of a connection string: how it is spelled and where it is kept.
 type field struct {
@@ -61,6 +66,9 @@ func ParseConnectionString(s string) (ConnectionString, error) {
 		if !ok {
 			return ConnectionString{}, errors.New("connection string: a part has no =")
 		}
+		if strings.EqualFold(name, byCertificate) {
+			c.X509 = strings.EqualFold(value, "true")
+		}
 		for _, f := range fields {
 			if !strings.EqualFold(f.name, name) {
 				continue
@@ -89,6 +97,9 @@ func (c ConnectionString) String() string {
 		}
 		b.WriteString(f.name + "=" + *f.value)
 	}
+	if c.X509 {
+		b.WriteString(";" + byCertificate + "=true")
+	}
 	return b.String()
 }
 
@@ -96,9 +107,13 @@ func (c ConnectionString) String() string {
 func (c *ConnectionString) check() error {
 	hasKey, hasToken := c.SharedAccessKey != "", c.SharedAccessSignature != ""
 	switch {
+	case c.X509 && (hasKey || hasToken):
+		return errors.New("x509 goes with neither SharedAccessKey nor SharedAccessSignature")
+	case c.X509 && c.DeviceID == "":
+		return errors.New("x509 needs DeviceId")
 	case (c.HostName == "") == (c.Endpoint == ""):
 		return errors.New("it needs either HostName or Endpoint")
-	case hasKey == hasToken:
+	case hasKey == hasToken && !c.X509:
 		return errors.New("it needs either SharedAccessKey or SharedAccessSignature")
 	case c.ModuleID != "" && c.DeviceID == "":
 		return errors.New("ModuleId needs DeviceId")

@@ -46,6 +46,10 @@ var connectionStrings = map[string]struct {
 			SharedAccessSignature: "SharedAccessSignature sr=my.hub%2Fdevices%2Fd&sig=s%3D&se=1",
 		},
 	},
+	"a device with a certificate": {
+		"HostName=my.hub;DeviceId=d;x509=true",
+		auth.ConnectionString{HostName: "my.hub", DeviceID: "d", X509: true},
+	},
 	"a reader of events": {
 		"Endpoint=sb://127.0.0.1/;SharedAccessKeyName=service;SharedAccessKey=" + auth.WellKnownKey + ";EntityPath=linarite",
 		auth.ConnectionString{
@@ -85,6 +89,8 @@ func TestMalformedConnectionStrings(t *testing.T) {
 		"no credential":                 {"HostName=h;DeviceId=d", "either SharedAccessKey or SharedAccessSignature"},
 		"a misspelled credential":       {"HostName=h;DeviceId=d;SharedAccesKey=topsecret", "either SharedAccessKey or SharedAccessSignature"},
 		"two credentials":               {"HostName=h;DeviceId=d;SharedAccessKey=k;SharedAccessSignature=s", "either SharedAccessKey or SharedAccessSignature"},
+		"a key and a certificate":       {"HostName=h;DeviceId=d;SharedAccessKey=topsecret;x509=true", "x509 goes with neither"},
+		"a certificate of nobody":       {"HostName=h;x509=TRUE", "x509 needs DeviceId"},
 		"a module without a device":     {"HostName=h;ModuleId=m;SharedAccessKeyName=p;SharedAccessKey=k", "ModuleId needs DeviceId"},
 		"a key of nobody":               {"HostName=h;SharedAccessKey=topsecret", "needs SharedAccessKeyName or DeviceId"},
 		"a device at an event endpoint": {"Endpoint=sb://h/;DeviceId=d;SharedAccessKey=k", "DeviceId goes with HostName"},

@@ -32,10 +32,11 @@ const (
 
 // Authority is a CA that clients are told to trust.
 type Authority struct {
-	folder folder
-	cert   *x509.Certificate
-	pem    []byte
-	key    crypto.Signer
+	folder  folder
+	cert    *x509.Certificate
+	pem     []byte
+	key     crypto.Signer
+	between []byte // the certificates from the CA's own up to a root, in PEM, where it is none itself
 }
 
 // LoadOrCreate is the CA kept in the folder dir, which is made with mode 0700 if
@@ -60,7 +61,7 @@ func LoadOrCreate(dir string, now time.Time) (*Authority, error) {
 	if a.key, err = f.key(caKeyFile); err != nil {
 		return nil, err
 	}
-	if a.pem, err = f.keep(caFile, public, func() ([]byte, error) { return newCA(a.key, now) }); err != nil {
+	if a.pem, err = f.keep(caFile, public, func() ([]byte, error) { return newCA(caName, a.key, now) }); err != nil {
 		return nil, err
 	}
 	if a.cert, err = a.check(now); err != nil {
@@ -100,9 +101,9 @@ func (a *Authority) check(now time.Time) (*x509.Certificate, error) {
 
 // newCA is a self-signed certificate for key. It issues end-entity certificates
 // only.
-func newCA(key crypto.Signer, now time.Time) ([]byte, error) {
+func newCA(name string, key crypto.Signer, now time.Time) ([]byte, error) {
 	template := &x509.Certificate{
-		Subject:               pkix.Name{CommonName: caName},
+		Subject:               pkix.Name{CommonName: name},
 		NotBefore:             now.Add(-backdate),
 		NotAfter:              now.AddDate(caLife, 0, 0),
 		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,

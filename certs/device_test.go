@@ -32,6 +32,13 @@ func TestADevicesCertificate(t *testing.T) {
 	assert.NoError(t, err, "the key is its own")
 }
 
+func TestAModulesCertificate(t *testing.T) {
+	t.Parallel()
+	certificate, _, err := authority(t, "").Device("d1/m1", now)
+	require.NoError(t, err)
+	assert.Equal(t, "d1/m1", parse(t, certificate).Subject.CommonName)
+}
+
 func TestEachDevicesCertificateIsNew(t *testing.T) {
 	t.Parallel()
 	a := authority(t, "")
@@ -55,7 +62,7 @@ func TestIDsThatNoDeviceCanHave(t *testing.T) {
 	t.Parallel()
 	a := authority(t, "")
 	for name, id := range map[string]string{
-		"none": "", "a module's": "d1/m1", "with a space": "d 1", "too long": strings.Repeat("x", 129),
+		"none": "", "half a module's": "d1/", "of three parts": "d1/m1/x", "with a space": "d 1", "too long": strings.Repeat("x", 129),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -31,7 +31,7 @@ type credentials struct {
 }
 
 // connectionStrings answers with the connection strings of back ends, of event
-// readers, and of the devices and modules that have keys.
+// readers, and of the devices and modules that have a key or a certificate.
 func (a *api) connectionStrings(w http.ResponseWriter, r *http.Request) error {
 	q, err := parameters(r, "device")
 	if err != nil {
@@ -79,7 +79,7 @@ func (a *api) addDevice(into map[string]string, d hub.DeviceView) {
 }
 
 func (a *api) addIdentity(into map[string]string, id iot.Identity, how iot.Authentication) {
-	if how.Type != iot.AuthenticationSAS {
+	if how.Type == iot.AuthenticationNone {
 		return
 	}
 	if s, err := a.Hub.DeviceConnectionString(id); err == nil {

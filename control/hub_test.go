@@ -151,7 +151,8 @@ func TestConnectionStrings(t *testing.T) {
 	assert.Equal(t, "127.0.0.1:8443", doc.HTTPS)
 	assert.Len(t, doc.Policies, 5)
 	assert.Equal(t, d.hub.EventsConnectionString(), doc.Events)
-	assert.Len(t, doc.Devices, 3, "not of the device that has no key")
+	assert.Len(t, doc.Devices, 4)
+	assert.Equal(t, "HostName=127.0.0.1;DeviceId=x509;x509=true", doc.Devices["x509"])
 	assert.Regexp(t, `^HostName=127\.0\.0\.1;DeviceId=d1;SharedAccessKey=\S+$`, doc.Devices["d1"])
 	assert.Regexp(t, `^HostName=127\.0\.0\.1;DeviceId=d1;ModuleId=m1;SharedAccessKey=\S+$`, doc.Devices["d1/m1"])
 

@@ -43,9 +43,13 @@ func (h *Hub) DeviceConnectionString(id iot.Identity) (string, error) {
 		}
 		a = d.Authentication
 	}
-	return auth.ConnectionString{
+	s := auth.ConnectionString{
 		HostName: h.hostnames[0], DeviceID: id.DeviceID, ModuleID: id.ModuleID, SharedAccessKey: a.PrimaryKey,
-	}.String(), nil
+	}
+	if a.Type == iot.AuthenticationSelfSigned || a.Type == iot.AuthenticationCA {
+		s.X509 = true
+	}
+	return s.String(), nil
 }
 
 // EventsConnectionString is what a reader of the Event-Hubs-compatible endpoint

@@ -105,6 +105,9 @@ func (p *program) sas(ctx context.Context, w *whose, ttl time.Duration) error {
 	if err != nil {
 		return err
 	}
+	if c.X509 {
+		return fmt.Errorf("%s authenticates by a certificate, not by tokens", w.device)
+	}
 	resource := c.HostName
 	if c.DeviceID != "" {
 		resource += "/" + iot.Module(c.DeviceID, c.ModuleID).Path()

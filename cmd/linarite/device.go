@@ -176,15 +176,20 @@ func (r registration) document(id iot.Identity) (any, error) {
 }
 
 // connectionString is what a device or module connects with; empty when it has
-// no key.
+// neither key nor certificate.
 func (b *backEnd) connectionString(d device) string {
-	if d.Authentication.SymmetricKey.PrimaryKey == "" {
-		return ""
-	}
-	return auth.ConnectionString{
+	s := auth.ConnectionString{
 		HostName: b.owner.HostName, DeviceID: d.DeviceID, ModuleID: d.ModuleID,
 		SharedAccessKey: d.Authentication.SymmetricKey.PrimaryKey,
-	}.String()
+	}
+	switch iot.AuthenticationType(d.Authentication.Type) {
+	case iot.AuthenticationSelfSigned, iot.AuthenticationCA:
+		s.X509 = true
+	case iot.AuthenticationSAS:
+	default:
+		return ""
+	}
+	return s.String()
 }
 
 func (p *program) listDevicesVerb() *cobra.Command {

@@ -126,7 +126,8 @@ func TestACreatedDevicesConnectionString(t *testing.T) {
 	h.into(&made, "device create d1")
 	assert.Equal(t, h.DeviceConnectionString("d1"), made.ConnectionString)
 	assert.Contains(t, h.good("device create d1/m1 --table"), "d1/m1 is registered.\n"+h.ModuleConnectionString("d1", "m1")+"\n")
-	assert.Equal(t, "d2 is registered.\n", h.good("device create d2 --table --x509-ca"), "it has none")
+	assert.Equal(t, "d2 is registered.\nHostName=127.0.0.1;DeviceId=d2;x509=true\n", h.good("device create d2 --table --x509-ca"))
+	assert.Contains(t, h.run("sas --device d2").errors, "d2 authenticates by a certificate, not by tokens")
 	r := h.run("device create d1")
 	assert.Equal(t, exitFailed, r.code)
 	assert.Contains(t, r.errors, "linarite: DeviceAlreadyExists: A device with ID 'd1' is already registered.")
@@ -358,6 +359,9 @@ func TestHandsThatSlip(t *testing.T) {
 		"env --out=":                                "--out must name a folder",
 		"certs device":                              `required flag(s) "id" not set`,
 		"certs device --id d --data=":               "--data must name the folder",
+		"certs device --id d --ca x.pem":            "if any flags in the group [ca ca-key] are set they must all be set",
+		"certs ca":                                  `required flag(s) "name" not set`,
+		"certs proof --data x":                      `required flag(s) "code" not set`,
 		"connection-string --hostname=":             "--hostname must not be empty",
 	} {
 		t.Run(line, func(t *testing.T) {

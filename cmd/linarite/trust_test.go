@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/linarite/linarite/auth"
 	"github.com/linarite/linarite/certs"
 	"github.com/linarite/linarite/hubtest"
 )
@@ -157,4 +158,36 @@ func TestADevicesCertificateIsIssued(t *testing.T) {
 	assert.NoFileExists(t, made.Key, "no key without its certificate")
 	assert.Contains(t, do(t, nil, "certs", "device", "--id", "d1", "--data", data, "--out", out, "--table").out, "thumbprint, SHA-256")
 	assert.Equal(t, exitUsage, do(t, nil, "certs", "device", "--id", "d 1", "--data", data, "--out", out).code)
+}
+
+// A CA of one's own is registered with a hub, and proven.
+func TestACAOfOnesOwn(t *testing.T) {
+	t.Parallel()
+	h, out := byHand(t), t.TempDir()
+	at := func(name string) string { return filepath.Join(out, name) }
+	h.good("certs ca --name factory --out " + out)
+	own := " --ca " + at("factory.pem") + " --ca-key " + at("factory-key.pem")
+	h.good("certs device --id camera --out " + out + own)
+	h.good("certs device --id camera/lens --out " + out + own)
+	assert.FileExists(t, at("camera_lens.pem"))
+	h.good("device create camera --x509-ca")
+
+	text, err := os.ReadFile(at("factory.pem"))
+	require.NoError(t, err)
+	ca, err := auth.ParseCertificate(text)
+	require.NoError(t, err)
+	trusted := h.Hub.Hub().Authorities()
+	_, _, err = trusted.Put("factory", ca, false, "")
+	require.NoError(t, err)
+	asked, err := trusted.GenerateVerificationCode("factory", "")
+	require.NoError(t, err)
+	proof, err := auth.ParseCertificate([]byte(h.good("certs proof --code " + asked.VerificationCode + own)))
+	require.NoError(t, err)
+	_, err = trusted.Verify("factory", proof, "")
+	require.NoError(t, err)
+
+	pair, err := tls.LoadX509KeyPair(at("camera.pem"), at("camera-key.pem"))
+	require.NoError(t, err)
+	assert.NoError(t, pair.Leaf.CheckSignatureFrom(ca))
+	assert.Equal(t, exitFailed, h.run("certs device --id x --ca "+at("factory.pem")+" --ca-key "+at("camera-key.pem")).code)
 }
