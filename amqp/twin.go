@@ -61,34 +61,52 @@ func (d *device) twinRequest(in *transport.Delivery) {
 	resource := strings.TrimSuffix(m.Annotations.Text("resource"), "/")
 	switch op := strings.ToUpper(m.Annotations.Text("operation")); {
 	case op == "GET" && resource == "":
-		view, v := d.session.Twin()
-		d.answer(c, id, v, http.StatusOK, 0, view)
+		d.twinRead(c, id)
 	case op == "PATCH" && strings.EqualFold(resource, reportedResource):
 		base, _ := integer(m.Annotations.Get("version"))
 		version, v := d.session.Report(body(m), base)
-		d.answer(c, id, v, http.StatusNoContent, version, nil)
+		d.answer(c, id, v, http.StatusNoContent, version)
 	case (op == "PUT" || op == "DELETE") && strings.EqualFold(resource, desiredResource):
 		d.listen(func(on *hub.Listening) { on.Desired = op == "PUT" })
-		d.answer(c, id, hub.Verdict{}, http.StatusOK, 0, nil)
+		d.answer(c, id, hub.Verdict{}, http.StatusOK, 0)
 	default:
 		e := iot.ErrArgumentInvalid.Because("the twin has no operation %q on %q", op, resource)
-		d.answer(c, id, hub.Verdict{Action: hub.Refuse, Err: e}, 0, 0, nil)
+		d.answer(c, id, hub.Verdict{Action: hub.Refuse, Err: e}, 0, 0)
 	}
 }
 
+// twinRead answers a request for the twin, as far as the verdict goes.
+func (d *device) twinRead(c *transport.Conn, id any) {
+	v := d.session.TwinRequest()
+	d.carryOut(v, c, func() {
+		if v.Action != hub.Refuse {
+			v = d.session.Twin(func(view []byte) { d.tell(id, http.StatusOK, 0, view) })
+		}
+		if v.Action == hub.Refuse {
+			d.tell(id, int32(v.Err.Status), 0, refusal(v.Err))
+		}
+	})
+}
+
 // answer sends the answer to a request, as far as the verdict goes.
-func (d *device) answer(c *transport.Conn, id any, v hub.Verdict, status int32, version int64, view []byte) {
+func (d *device) answer(c *transport.Conn, id any, v hub.Verdict, status int32, version int64) {
 	d.carryOut(v, c, func() {
 		if v.Action == hub.Refuse {
-			status, version, view = int32(v.Err.Status), 0, refusal(v.Err)
+			d.tell(id, int32(v.Err.Status), 0, refusal(v.Err))
+			return
 		}
-		annotations := codec.Map{{Key: codec.Symbol("status"), Value: status}}
-		if version > 0 {
-			annotations = append(annotations, codec.Entry{Key: codec.Symbol("version"), Value: version})
-		}
-		d.sendTwin(&codec.Message{
-			Annotations: annotations, Properties: &codec.Properties{CorrelationID: id}, Data: [][]byte{view},
-		})
+		d.tell(id, status, version, nil)
+	})
+}
+
+// tell sends the answer to a request.
+func (d *device) tell(id any, status int32, version int64, body []byte) {
+	annotations := codec.Map{{Key: codec.Symbol("status"), Value: status}}
+	if version > 0 {
+		annotations = append(annotations, codec.Entry{Key: codec.Symbol("version"), Value: version})
+	}
+	d.sendTwin(&codec.Message{
+		Annotations: annotations, Properties: &codec.Properties{CorrelationID: id}, Data: [][]byte{body},
 	})
 }
 

@@ -130,9 +130,8 @@ func TestVerdictsAreExecutedAsForced(t *testing.T) {
 	f := start(t, hub.Options{Verdicts: func(hub.Operation, iot.Identity) hub.Verdict { return forced }})
 	s := f.connect("d", newLink(), true)
 	forced = hub.Verdict{Action: hub.Refuse, Err: iot.ErrThrottled}
-	_, v := s.Twin()
-	require.Equal(t, forced, v)
-	_, v = s.Report([]byte(`{"a":1}`), 0)
+	require.Equal(t, forced, s.TwinRequest())
+	_, v := s.Report([]byte(`{"a":1}`), 0)
 	require.Equal(t, forced, v)
 	require.Equal(t, forced, s.Telemetry(iot.Message{}))
 	_, err := f.Connect(hub.ConnectRequest{Identity: iot.Device("d"), Token: f.token("d")}, newLink())

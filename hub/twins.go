@@ -7,21 +7,31 @@ import (
 	"github.com/linarite/linarite/twin"
 )
 
-// Twin is the device's own view of its twin: desired and reported properties
-// with their versions, no metadata, no tags. The bytes must not be modified.
-// IoT Hub: contract.md §9.1.
-func (s *Session) Twin() ([]byte, Verdict) {
-	h := s.hub
-	v := h.judge(OpTwinRead, s.Identity())
-	if v.Action == Refuse {
-		return nil, v
+// TwinRequest says what is to become of a device's request for its twin.
+func (s *Session) TwinRequest() Verdict {
+	v := s.hub.judge(OpTwinRead, s.Identity())
+	if v.Action != Refuse {
+		s.touch(s.hub.clock.Now())
 	}
-	s.touch(h.clock.Now())
+	return v
+}
+
+// Twin hands the device's own view of its twin to answer: desired and reported
+// properties with their versions, no metadata, no tags. The bytes must not be
+// modified. No change of the twin is told while answer runs, so that it must not
+// wait; what it sends must go the way of Link.Desired, or the device may hear of
+// a change first and then be given a twin that lacks it.
+//
+// IoT Hub: contract.md §9.1.
+func (s *Session) Twin(answer func(view []byte)) Verdict {
+	h := s.hub
+	defer h.lock(s.Identity().DeviceID).Unlock()
 	view, err := h.twins.DeviceView(s.Identity())
 	if err != nil {
-		return nil, h.refuse(s.Identity(), "twin", err)
+		return h.refuse(s.Identity(), "twin", err)
 	}
-	return view, v
+	answer(view)
+	return Verdict{}
 }
 
 // Report merges a patch into the reported properties and returns their new

@@ -27,12 +27,13 @@ const batch = 16 << 10
 // deliveries whose lock has long run out.
 const maxInflight = 256
 
-// outbox holds what is to be sent to a device, in order. A goroutine empties it
-// while there is something in it.
+// outbox holds what is to be sent to a device, in order. Somebody empties it while
+// there is something in it: the reader, or a goroutine.
 type outbox struct {
 	waiting []outgoing
 	weight  int // of what waits and of what is being written
 	running bool
+	idle    chan struct{} // closed when it is empty; nil before its first use
 }
 
 // outgoing is a publication, and what becomes of the message it carries.
@@ -155,27 +156,57 @@ func (l *link) Desired(version int64, body []byte) {
 // push puts something in the outbox and sees to it that it is emptied. It does
 // not block: a device that does not keep up is cut off.
 func (l *link) push(o outgoing) {
+	if l.enqueue(o) {
+		go l.drain()
+	}
+}
+
+// enqueue puts something in the outbox. Where it says start, nobody empties it yet
+// and the caller has to see to that.
+func (l *link) enqueue(o outgoing) (start bool) {
+	start, err := l.put(o)
+	if err != nil {
+		l.Close(err)
+	}
+	return start
+}
+
+// put is enqueue; the error is that the device does not keep up.
+func (l *link) put(o outgoing) (start bool, err error) {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.over {
-		l.mu.Unlock()
-		return
+		return false, nil
 	}
 	if len(l.outbox.waiting) >= maxWaiting || o.weight > 0 && l.outbox.weight+o.weight > maxWaitingBytes {
-		waiting := len(l.outbox.waiting)
-		l.mu.Unlock()
-		l.Close(iot.ErrClosedRemotely.Because("the client does not keep up: %d publications wait for it", waiting))
-		return
+		return false, iot.ErrClosedRemotely.Because("the client does not keep up: %d publications wait for it", len(l.outbox.waiting))
 	}
 	l.outbox.waiting = append(l.outbox.waiting, o)
 	l.outbox.weight += o.weight
-	start := !l.outbox.running
-	if start {
-		l.outbox.running = true
-		l.srv.running.Add(1) // the connection itself still runs, since it is not over
+	if l.outbox.running {
+		return false, nil
 	}
-	l.mu.Unlock()
+	l.outbox.running, l.outbox.idle = true, make(chan struct{})
+	l.srv.running.Add(1) // the connection itself still runs, since it is not over
+	return true, nil
+}
+
+// emptied empties the outbox, or waits for who does. It is for the reader, which
+// takes nothing more of a device that does not take its answers.
+func (l *link) emptied(start bool) {
 	if start {
-		go l.drain()
+		l.drain()
+		return
+	}
+	l.mu.Lock()
+	idle := l.outbox.idle
+	l.mu.Unlock()
+	if idle == nil {
+		return
+	}
+	select {
+	case <-idle:
+	case <-l.closing:
 	}
 }
 
@@ -190,7 +221,7 @@ func (l *link) drain() {
 		}
 		if err := l.send(waiting); err != nil {
 			l.Close(l.explain(err))
-			return
+			return // and idle stays open: the connection ends
 		}
 		written = waiting
 	}
@@ -208,6 +239,7 @@ func (l *link) take(written []outgoing) []outgoing {
 	l.outbox.waiting = nil
 	if waiting == nil {
 		l.outbox.running = false
+		close(l.outbox.idle)
 	}
 	return waiting
 }

@@ -17,12 +17,23 @@ import (
 // twinGet answers a request for the twin. A device that does not listen to
 // answers gets none. IoT Hub: contract.md §9.1.
 func (l *link) twinGet(t *topic, pk *packets.Packet) error {
-	view, v := l.session.Twin()
+	v := l.session.TwinRequest()
 	return l.carryOut(v, pk, func() error {
 		if v.Action == hub.Refuse {
 			return l.twinRefusal(t.rid, v.Err)
 		}
-		return l.twinAnswer("200", t.rid, "", view)
+		if !l.subs.has(filterTwinAnswers) {
+			return nil
+		}
+		start := false
+		refused := l.session.Twin(func(view []byte) {
+			start = l.enqueue(outgoing{publication: publication{topic: twinTopic("200", t.rid, ""), payload: view}})
+		})
+		if refused.Action == hub.Refuse {
+			return l.twinRefusal(t.rid, refused.Err)
+		}
+		l.emptied(start)
+		return nil
 	})
 }
 
@@ -83,19 +94,24 @@ func precondition(t *topic) (int64, *iot.Error) {
 	return base, nil
 }
 
-// twinAnswer publishes the answer to a twin request, at QoS 0. The request id
-// comes first and the version last; both SDKs and we take them byte for byte.
-// IoT Hub: contract.md §1 rules 5 and 6.
+// twinAnswer publishes the answer to a twin request, at QoS 0.
 func (l *link) twinAnswer(status, rid, version string, body []byte) error {
 	if !l.subs.has(filterTwinAnswers) {
 		return nil
 	}
+	_, err := l.wire.Write(appendPublish(nil, &publication{topic: twinTopic(status, rid, version), payload: body}))
+	return err
+}
+
+// twinTopic is the topic of an answer. The request id comes first and the version
+// last; both SDKs and we take them byte for byte.
+// IoT Hub: contract.md §1 rules 5 and 6.
+func twinTopic(status, rid, version string) string {
 	name := "$iothub/twin/res/" + status + "/?$rid=" + rid
 	if version != "" {
 		name += "&$version=" + version
 	}
-	_, err := l.wire.Write(appendPublish(nil, &publication{topic: name, payload: body}))
-	return err
+	return name
 }
 
 // refusal is the body of an answer that is an error. Node looks at errorCode

@@ -2,6 +2,8 @@ package mqtt_test
 
 import (
 	"encoding/json"
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/rs/zerolog"
@@ -160,6 +162,46 @@ func TestDesiredProperties(t *testing.T) {
 		topic: "$iothub/twin/PATCH/properties/desired/?$version=2", body: `{"a":{"b":1},"c":null,"$version":2}`,
 	}, c.message())
 	deaf.quiet()
+}
+
+// A device that was told of a change must not be given a twin without it
+// afterwards: SDKs put what they are given in the place of what they have.
+func TestATwinIsNotOlderThanTheChangeBeforeIt(t *testing.T) {
+	t.Parallel()
+	const changes = 500
+	r := enter(t)
+	c := r.join(iot.Device("d")).listenTwin()
+	changed := make(chan error, 1)
+	go func() {
+		for i := range changes {
+			_, err := r.PatchTwin(iot.Device("d"), twin.Update{Desired: json.RawMessage(fmt.Sprintf(`{"a":%d}`, i))}, "")
+			if err != nil {
+				changed <- err
+				return
+			}
+		}
+		changed <- nil
+	}()
+	for told := int64(1); told < changes+1; {
+		c.send(publish(0, "$iothub/twin/GET/?$rid=1", ""))
+		for answered := false; !answered; {
+			m := c.message()
+			var got struct {
+				Version int64 `json:"$version"` // of a change
+				Desired struct {
+					Version int64 `json:"$version"`
+				}
+			}
+			require.NoError(t, json.Unmarshal([]byte(m.body), &got))
+			if answered = strings.HasPrefix(m.topic, "$iothub/twin/res/200/"); answered {
+				require.GreaterOrEqual(t, got.Desired.Version, told)
+				continue
+			}
+			require.Equal(t, told+1, got.Version)
+			told++
+		}
+	}
+	require.NoError(t, <-changed)
 }
 
 func TestStatusesThatATestForces(t *testing.T) {

@@ -15,7 +15,7 @@ const (
 	tokenLife   = 5 * time.Minute
 	doomedLife  = time.Minute     // of the tokens of those that let them run out
 	grace       = 5 * time.Minute // --sas-grace, its default
-	oneInDoomed = 100             // as many devices are one that lets its tokens run out
+	oneInDoomed = 97              // as many devices are one that lets its tokens run out; of every kind
 	shareQoS0   = 0.2             // of all that a device does
 	shareReport = 0.06
 )
@@ -149,14 +149,14 @@ func (d *life) dial() (w wire, err error) {
 	if d.doomed() {
 		ttl = doomedLife
 	}
-	token := d.who.Token(ttl)
+	token, shown := d.who.Token(ttl), time.Now()
 	if d.amqp {
 		w, err = dialAMQP(d.hub, d.way, d.who, token, d)
 	} else {
 		w, err = dialMQTT(d.hub, d.way, d.who, token, d, !d.ever)
 	}
 	if err == nil {
-		d.ever, d.behind, d.shown = true, true, time.Now()
+		d.ever, d.behind, d.shown = true, true, shown
 		d.ledger.add(connects)
 	}
 	return w, err

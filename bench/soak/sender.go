@@ -23,7 +23,8 @@ func ownerToken(hub *harness.Hub) string {
 	return harness.Sign(hub.Address, harness.WellKnownKey, "iothubowner", time.Now().Add(backEndToken))
 }
 
-// renewed shows fresh tokens on a back end's connection until ctx ends.
+// renewed shows fresh tokens on a back end's connection until ctx ends, and with
+// it the connection.
 func (b *backEnd) renewed(ctx context.Context, c *claimant) {
 	tick := time.NewTicker(renewal)
 	defer tick.Stop()
@@ -33,7 +34,7 @@ func (b *backEnd) renewed(ctx context.Context, c *claimant) {
 		case <-ctx.Done():
 			return
 		}
-		if err := c.renew(ownerToken(b.hub)); err != nil {
+		if err := c.renew(ownerToken(b.hub)); err != nil && ctx.Err() == nil {
 			b.ledger.fault("a back end renews its token: %v", err)
 			return
 		}
