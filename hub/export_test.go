@@ -1,5 +1,7 @@
 package hub
 
+import "github.com/linarite/linarite/iot"
+
 // Waiting is how many back ends wait for a device to come.
 func (h *Hub) Waiting() (n int) {
 	h.callers.mu.Lock()
@@ -8,4 +10,9 @@ func (h *Hub) Waiting() (n int) {
 		n += len(waiting)
 	}
 	return n
+}
+
+// Reported merges a patch into reported properties, as a device's report does.
+func (h *Hub) Reported(id iot.Identity, patch []byte) (int64, error) {
+	return h.twins.PatchReported(id, patch, 0)
 }

@@ -8,7 +8,6 @@ import (
 	"github.com/linarite/linarite/iot"
 	"github.com/linarite/linarite/query"
 	"github.com/linarite/linarite/routing"
-	"github.com/linarite/linarite/twin"
 )
 
 // routes is the routing of a hub at one time. It is immutable, so that a message
@@ -43,7 +42,7 @@ func (h *Hub) ChangeRouting(change func(*routing.Config) error) error {
 	if err := change(&c); err != nil {
 		return err
 	}
-	table, err := routing.Compile(c, h.name, twinsOf{h.twins})
+	table, err := routing.Compile(c, h.name, twinsOf{h})
 	if err != nil {
 		return err
 	}
@@ -91,7 +90,7 @@ func (h *Hub) openEndpoints(now, was *routes) (opened []*endpoint, err error) {
 func (h *Hub) unroute() []*endpoint {
 	h.configuring.Lock()
 	defer h.configuring.Unlock()
-	table, err := routing.Compile(routing.Config{}, h.name, twinsOf{h.twins})
+	table, err := routing.Compile(routing.Config{}, h.name, twinsOf{h})
 	if err != nil {
 		panic(err) // there is nothing in it
 	}
@@ -122,23 +121,23 @@ func (h *Hub) Endpoints() []EndpointView {
 }
 
 // twinsOf shows conditions and enrichments the twins.
-type twinsOf struct{ store *twin.Store }
+type twinsOf struct{ hub *Hub }
 
-// Twin is an identity's twin as its owners see it.
+// Twin is an identity's twin as back ends see it.
 func (t twinsOf) Twin(id iot.Identity) (query.Value, bool) {
-	found, err := t.store.Twin(id)
+	snapshot, err := t.hub.twins.Snapshot(id)
 	if err != nil {
 		return query.Value{}, false
 	}
-	v, err := query.ParseJSON(appendTwin(nil, id, found))
-	return v, err == nil
+	r := row{hub: t.hub, twin: &snapshot}
+	return r.value(), true
 }
 
 // ExplainRoutes says for each route why it takes a message or does not, and what
 // would become of it; nothing is sent. A twin in JSON, unless nil, stands in for
 // the sender's. Error: 400012 for a twin that is none.
 func (h *Hub) ExplainRoutes(m *routing.Message, twin json.RawMessage) ([]routing.Explanation, routing.Decision, error) {
-	var twins routing.Twins = twinsOf{h.twins}
+	var twins routing.Twins = twinsOf{h}
 	if twin != nil {
 		v, err := query.ParseJSON(twin)
 		if err != nil {

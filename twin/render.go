@@ -66,12 +66,25 @@ func (m *member) appendValue(b []byte) []byte {
 //
 // IoT Hub: contract.md §10.1.
 func appendMetadata(b []byte, members string, s stamp) []byte {
+	from := len(b)
 	b = appendStamp(b, s)
+	return appendMetadataBelow(b, members, s, from, len(b))
+}
+
+// appendMetadataBelow writes what is below a stamp that stands from here to
+// there, which is copied for members that have the same: writing times is dear.
+func appendMetadataBelow(b []byte, members string, s stamp, from, to int) []byte {
 	for i := 0; i < len(members); {
 		m := memberAt(members, i, s)
 		i = m.next
 		b = appendName(b, m.name)
-		b = appendMetadata(b, m.below(), m.stamp)
+		start := len(b)
+		if m.stamp == s {
+			b = append(b, b[from:to]...)
+		} else {
+			b = appendStamp(b, m.stamp)
+		}
+		b = appendMetadataBelow(b, m.below(), m.stamp, start, len(b))
 	}
 	return append(b, '}')
 }
