@@ -116,6 +116,18 @@ running() {
 	cmp "$work/ca.pem" "$work/ca2.pem" || fail "the CA changed with a restart"
 	echo "ok: the CA survives a restart"
 	compose down -v >/dev/null 2>&1
+	recipe "$work/recipe.yaml"
+}
+
+# recipe FILE: the compose file of docs/recipes.md, where the image itself stands in
+# for the reader's.
+recipe() {
+	awk '/^```yaml compose.yaml$/ { on = 1; next } /^```$/ { on = 0 } on' docs/recipes.md |
+		sed 's/^\( *\)image: my-app$/\1image: linarite\n\1command: [health, --control=linarite:8080]/' >"$1"
+	local up=(docker-compose -p recipe -f "$1")
+	"${up[@]}" up --no-build -d || fail "the recipe's compose up"
+	same "exit code of the recipe's container" 0 "$(docker wait "$("${up[@]}" ps -q app)")"
+	"${up[@]}" down -v >/dev/null 2>&1
 }
 
 if [ "${1:-}" = --inside ]; then
