@@ -106,7 +106,7 @@ func TestWebSocket(t *testing.T) {
 	web := httptest.NewServer(r.srv.WebSocket())
 	t.Cleanup(web.Close)
 	url := "ws" + strings.TrimPrefix(web.URL, "http") + "/$servicebus/websocket/"
-	for _, protocol := range []string{"AMQPWSB10", "amqpwsb10"} {
+	for _, protocol := range []string{"AMQPWSB10", "amqpwsb10", "amqp"} {
 		dialer := websocket.Dialer{Subprotocols: []string{protocol}}
 		ws, answer, err := dialer.Dial(url, nil)
 		require.NoError(t, err)

@@ -16,9 +16,13 @@ import (
 	"github.com/linarite/linarite/iot"
 )
 
-// Subprotocol is how AMQP over WebSocket is asked for.
-// OASIS: amqp-wsb-v1.0; IoT Hub: sdk-wire.md 0.5.
-const Subprotocol = "AMQPWSB10"
+// How AMQP over WebSocket is asked for.
+const (
+	// Subprotocol is the standard's. OASIS: amqp-wsb-v1.0; IoT Hub: sdk-wire.md 0.5.
+	Subprotocol = "AMQPWSB10"
+	// EventHubsSubprotocol is what the examples of Event Hubs' SDK for Go ask for.
+	EventHubsSubprotocol = "amqp"
+)
 
 // Buffers and bounds of a WebSocket, in bytes. Messages are read in pieces, so
 // that the bound is there for decency only.
@@ -31,7 +35,7 @@ const (
 const closePatience = time.Second
 
 // WebSocket serves AMQP over WebSocket: binary messages, cut anyhow, no
-// compression. It upgrades a request whose sub-protocol is AMQPWSB10, in any
+// compression. It upgrades a request for either of the sub-protocols, in any
 // case, and answers in the client's spelling; a request without it is answered
 // with 400. Paths are the caller's business, and so is that the request came by
 // HTTP/1.1. The handler returns when the connection has ended.
@@ -58,7 +62,7 @@ func (s *Server) WebSocket() http.Handler {
 // subprotocol is the sub-protocol that the client offered and we speak.
 func subprotocol(r *http.Request) (string, bool) {
 	for _, p := range websocket.Subprotocols(r) {
-		if strings.EqualFold(p, Subprotocol) {
+		if strings.EqualFold(p, Subprotocol) || strings.EqualFold(p, EventHubsSubprotocol) {
 			return p, true
 		}
 	}

@@ -35,6 +35,8 @@ func (f front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, path+websocketHelp, http.StatusBadRequest)
 	case offers(r, amqp.Subprotocol):
 		f.amqp.ServeHTTP(w, r)
+	case path == eventHubsPath && offers(r, amqp.EventHubsSubprotocol):
+		f.amqp.ServeHTTP(w, r)
 	case path == eventHubsPath:
 		http.Error(w, path+eventHubsHelp, http.StatusBadRequest)
 	case offers(r, "mqtt"):

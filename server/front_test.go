@@ -42,6 +42,7 @@ func TestWebSocketUpgrades(t *testing.T) {
 		"AMQP, as IoT Hub's SDKs ask":  {"/$iothub/websocket", "Sec-WebSocket-Protocol: AMQPWSB10\r\n", "AMQPWSB10"},
 		"AMQP, as Event Hubs' ask":     {"/$servicebus/websocket", "Sec-WebSocket-Protocol: AMQPWSB10\r\n", "AMQPWSB10"},
 		"AMQP, as uamqp asks":          {"/$servicebus/websocket/", "Sec-WebSocket-Protocol: AMQPWSB10\r\n", "AMQPWSB10"},
+		"AMQP, as Go's examples ask":   {"/$servicebus/websocket", "Sec-WebSocket-Protocol: amqp\r\n", "amqp"},
 		"with a slash at the end":      {"/$iothub/websocket/", "Sec-WebSocket-Protocol: mqtt\r\n", "mqtt"},
 		"with the dollar encoded":      {"/%24iothub/websocket", "Sec-WebSocket-Protocol: mqtt\r\n", "mqtt"},
 		"among other protocols":        {"/$iothub/websocket", "Sec-WebSocket-Protocol: chat, mqtt\r\n", "mqtt"},

@@ -100,6 +100,7 @@ var rooms = map[string]Room{
 	"test/run":     {Clock: true},
 	"test/wire":    {Imports: []string{"test/harness"}, Libraries: []string{websocket}, Goroutines: true, Clock: true},
 	"test/readme":  {Imports: []string{"test/harness"}, Clock: true},
+	"test/sdk/go":  {Imports: []string{"test/harness"}, Libraries: []string{azure, coderWS}, Goroutines: true, Clock: true},
 	"test/hostile": {Imports: []string{"test/harness"}, Libraries: []string{websocket}, Goroutines: true, Clock: true},
 	"bench": { // stock mochi is one of the brokers
 		Imports: []string{"bench/machine", "bench/mqtt", "test/harness"}, Libraries: []string{mochi, slog}, Goroutines: true, Clock: true,

@@ -30,6 +30,9 @@ func wire(s *session) (count, error) {
 	return s.goTest("test", "-count=1", "./harness/...", "./run/...", "./wire/...")
 }
 
+// sdkGo runs the official SDK for Go.
+func sdkGo(s *session) (count, error) { return s.goTest("test", "-count=1", "./sdk/go/...") }
+
 // testEvent is a line of `go test -json`.
 type testEvent struct {
 	Action  string

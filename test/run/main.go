@@ -41,6 +41,7 @@ func suites() []suite {
 		{"wire", []string{"go"}, wire},
 		{"sdk/node", []string{"node", "npm"}, node},
 		{"sdk/python", []string{"python3"}, python},
+		{"sdk/go", []string{"go"}, sdkGo},
 		{"sdk/java", []string{"java", "mvn"}, java},
 		{"readme", []string{"go", "bash", "node", "npm", "python3", "mvn", "java", "javac"}, readme},
 	}
