@@ -2,6 +2,7 @@ package hub
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
@@ -17,6 +18,7 @@ type notification struct {
 	source    routing.Source
 	schema    string // iothub-message-schema
 	operation string // opType
+	content   string // content type; default application/json
 	about     iot.Identity
 	at        time.Time // of the operation
 	body      []byte
@@ -42,7 +44,7 @@ func (h *Hub) emit(n notification) {
 		Source: n.source, Enqueued: h.clock.Now(), Origin: &iot.Origin{Identity: n.about},
 		Message: iot.Message{
 			System: iot.Properties{
-				{Name: iot.ContentType, Value: "application/json"},
+				{Name: iot.ContentType, Value: cmp.Or(n.content, "application/json")},
 				{Name: iot.ContentEncoding, Value: "utf-8"},
 				{Name: iot.CorrelationID, Value: newCorrelation()},
 				{Name: iot.UserID, Value: h.name},
@@ -69,6 +71,43 @@ func (h *Hub) tellTwin(id iot.Identity, operation string, body []byte) {
 	h.emit(notification{
 		source: routing.TwinChangeEvents, schema: "twinChangeNotification", operation: operation,
 		about: id, at: h.clock.Now(), body: body,
+	})
+}
+
+// digitalTwin is the digital twin of a Plug and Play device, and nothing for all
+// others, before a change that digitalTwinChanged is to tell of.
+func (h *Hub) digitalTwin(id iot.Identity) *twin.Digital {
+	if id.IsModule() || !h.notifies(routing.DigitalTwinChangeEvents) {
+		return nil
+	}
+	s, err := h.twins.Snapshot(id)
+	if err != nil || s.ModelID() == "" {
+		return nil
+	}
+	d := s.Digital()
+	return &d
+}
+
+// digitalTwinChanged tells how a digital twin has changed, as a JSON patch. That
+// devices which announced no model have no such events is [inferred].
+//
+// IoT Hub: contract.md §20.1; the body and its content type are those that the
+// Plug and Play tutorials recorded, where opType is still updateTwin.
+func (h *Hub) digitalTwinChanged(id iot.Identity, before *twin.Digital) {
+	if before == nil {
+		return
+	}
+	after, err := h.twins.Digital(id)
+	if err != nil {
+		return // it cannot be: we hold the device's lock
+	}
+	patch := before.PatchTo(after)
+	if patch == nil {
+		return
+	}
+	h.emit(notification{
+		source: routing.DigitalTwinChangeEvents, schema: "digitalTwinChangeNotification", operation: "updateDigitalTwin",
+		content: "application/json-patch+json", about: id, at: h.clock.Now(), body: patch,
 	})
 }
 

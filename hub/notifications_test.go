@@ -169,6 +169,40 @@ func TestChangesOfTwinsAreToldInTheOrderOfTheirVersions(t *testing.T) {
 	}
 }
 
+// The operations and the content type were recorded in the Plug and Play
+// tutorials; the names of the operations are those of contract.md §20.1.
+func TestChangesOfDigitalTwinsAreToldAsPatches(t *testing.T) {
+	t.Parallel()
+	f := start(t, hub.Options{})
+	require.NoError(t, f.ChangeRouting(func(c *routing.Config) error {
+		c.Routes = []routing.Route{{Name: "r", Source: routing.DigitalTwinChangeEvents, Endpoints: []string{"events"}}}
+		return nil
+	}))
+	id := iot.Device("d")
+	plain := f.connect("d", newLink(), true)
+	_, v := plain.Report([]byte(`{"a":1}`), 0)
+	require.Equal(t, hub.Accept, v.Action)
+	require.Empty(t, f.told(), "the device has announced no model")
+
+	s, err := f.Connect(hub.ConnectRequest{Identity: id, Token: f.token("d"), ModelID: "dtmi:x;1"}, newLink())
+	require.NoError(t, err)
+	_, v = s.Report([]byte(`{"a":2}`), 0)
+	require.Equal(t, hub.Accept, v.Action)
+	_, err = f.PatchTwin(id, twin.Update{Tags: []byte(`{"t":1}`)}, "")
+	require.NoError(t, err, "tags are no part of the digital twin")
+	_, err = f.PatchTwin(id, twin.Update{Desired: []byte(`{"b":3}`)}, "")
+	require.NoError(t, err)
+
+	all := f.told()
+	require.Equal(t, []string{"updateDigitalTwin d", "updateDigitalTwin d"}, operations(t, all))
+	assert.Equal(t, "digitalTwinChangeEvents", all[0].Source)
+	assert.Equal(t, "digitalTwinChangeNotification", property(t, all[0], "iothub-message-schema"))
+	kind, _ := all[0].Message.System.Get(iot.ContentType)
+	assert.Equal(t, "application/json-patch+json", kind)
+	assert.Contains(t, string(all[0].Message.Body), `{"op":"replace","path":"/a","value":2}`)
+	assert.Contains(t, string(all[1].Message.Body), `[{"op":"add","path":"/$metadata/b","value":{"desiredValue":3,"desiredVersion":2`)
+}
+
 func TestEventsAreRoutedByTheirContent(t *testing.T) {
 	t.Parallel()
 	f := start(t, hub.Options{})

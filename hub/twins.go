@@ -60,14 +60,21 @@ func (s *Session) Report(patch []byte, ifVersion int64) (version int64, v Verdic
 // report merges a patch into the reported properties and tells of it, if anybody
 // wants to know.
 func (h *Hub) report(id iot.Identity, patch []byte, ifVersion int64) (version int64, err error) {
-	if !h.notifies(routing.TwinChangeEvents) {
-		return h.twins.PatchReported(id, patch, ifVersion)
+	before := h.digitalTwin(id)
+	var change []byte
+	if h.notifies(routing.TwinChangeEvents) {
+		version, change, err = h.twins.Report(id, patch, ifVersion)
+	} else {
+		version, err = h.twins.PatchReported(id, patch, ifVersion)
 	}
-	version, change, err := h.twins.Report(id, patch, ifVersion)
-	if err == nil {
+	if err != nil {
+		return 0, err
+	}
+	if change != nil {
 		h.tellTwin(id, "updateTwin", change)
 	}
-	return version, err
+	h.digitalTwinChanged(id, before)
+	return version, nil
 }
 
 // Twin is the twin document of a device or module. Errors: 404001, 404010.
@@ -103,6 +110,7 @@ func (h *Hub) changeTwin(id iot.Identity, u twin.Update, ifMatch string, change 
 // changeLocked is changeTwin for a caller that holds the device's lock, so that
 // the device and the back ends hear of its versions in order.
 func (h *Hub) changeLocked(id iot.Identity, u twin.Update, ifMatch string, change twinChange) (TwinDocument, error) {
+	before := h.digitalTwin(id)
 	c, err := change(id, u, ifMatch)
 	if err != nil {
 		return TwinDocument{}, err
@@ -113,6 +121,7 @@ func (h *Hub) changeLocked(id iot.Identity, u twin.Update, ifMatch string, chang
 	if h.notifies(routing.TwinChangeEvents) {
 		h.twinChanged(id, c)
 	}
+	h.digitalTwinChanged(id, before)
 	return h.document(id, c.Twin)
 }
 

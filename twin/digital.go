@@ -38,12 +38,17 @@ func (s *Store) Digital(id iot.Identity) (Digital, error) {
 	if err != nil {
 		return Digital{}, err
 	}
+	return r.Digital(), nil
+}
+
+// Digital is the twin as the digital twin API shows it.
+func (r *Snapshot) Digital() Digital {
 	b := appendName([]byte{'{'}, "$dtId")
-	b = appendQuoted(b, id.DeviceID)
+	b = appendQuoted(b, r.id.DeviceID)
 	metadata := appendName([]byte{'{'}, "$model")
 	metadata = appendQuoted(metadata, r.model)
 	b = appendDigital(b, metadata, r.pair(), true)
-	return Digital{ETag: r.etagText(), Document: append(b, '}')}, nil
+	return Digital{ETag: r.etagText(), Document: append(b, '}')}
 }
 
 // pair is the same object in the desired and in the reported properties; either
