@@ -6,8 +6,8 @@ go 1.26.0
 require (
 	github.com/Azure/azure-sdk-for-go/sdk/azcore v1.20.0
 	github.com/Azure/azure-sdk-for-go/sdk/messaging/azeventhubs/v2 v2.0.2
-	github.com/Azure/go-amqp v1.7.0
-	github.com/coder/websocket v1.8.15
+	github.com/Azure/go-amqp v1.5.0
+	github.com/coder/websocket v1.8.14
 	github.com/stretchr/testify v1.12.1
 )
 
