@@ -125,10 +125,15 @@
 //	endpoints:
 //	  - name: archive
 //	    file:
-//	      path: archive.jsonl
+//	      path: /var/lib/linarite/archive.jsonl
+//	      maxSize: 1048576
+//	      maxFiles: 3
 //	  - name: alarms
 //	    webhook:
 //	      url: http://127.0.0.1:9000/alarms
+//	      schema: cloudEvents
+//	      maxEventsPerBatch: 10
+//	      timeout: 10s
 //
 //	enrichments:
 //	  - key: building

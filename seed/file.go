@@ -115,12 +115,17 @@ func ReadFile(name string) (File, error) {
 	if err != nil {
 		return File{}, fmt.Errorf("read %s: %w", name, err)
 	}
-	return parse(name, data, func(other string) ([]byte, error) {
+	folder := filepath.Dir(name)
+	f, err := parse(name, data, func(other string) ([]byte, error) {
 		if !filepath.IsAbs(other) {
-			other = filepath.Join(filepath.Dir(name), other)
+			other = filepath.Join(folder, other)
 		}
 		return readOther(other)
 	})
+	if err != nil {
+		return File{}, err
+	}
+	return f, f.locate(folder)
 }
 
 // Check says what is wrong with a File that was not read by Parse. The error is

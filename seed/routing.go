@@ -2,6 +2,7 @@ package seed
 
 import (
 	"encoding/json"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -44,12 +45,42 @@ type Endpoint struct {
 
 // FileEndpoint are the settings of an endpoint that writes lines of JSON.
 type FileEndpoint struct {
-	Path string `yaml:"path,required" is:"text"`
+	// Path is relative to the hub's data folder; in a file that ReadFile reads, to
+	// the folder of that, and absolute afterwards.
+	Path     string `yaml:"path,required" is:"text"`
+	MaxSize  int    `yaml:"maxSize" is:"file size"`
+	MaxFiles int    `yaml:"maxFiles" is:"files"`
 }
 
 // WebhookEndpoint are the settings of an endpoint that posts to a URL.
 type WebhookEndpoint struct {
-	URL string `yaml:"url,required" is:"url"`
+	URL               string        `yaml:"url,required" is:"url"`
+	Schema            string        `yaml:"schema" is:"event schema"`
+	MaxEventsPerBatch int           `yaml:"maxEventsPerBatch" is:"batch"`
+	Timeout           time.Duration `yaml:"timeout" is:"timeout"`
+}
+
+// Files are the files that endpoints write to, where their paths are absolute.
+func (f File) Files() (paths []string) {
+	for _, e := range f.Endpoints {
+		if e.File != nil && filepath.IsAbs(e.File.Path) {
+			paths = append(paths, e.File.Path)
+		}
+	}
+	return paths
+}
+
+// locate makes the paths of endpoints absolute that are relative to a folder.
+func (f *File) locate(folder string) (err error) {
+	for _, e := range f.Endpoints {
+		if e.File == nil || filepath.IsAbs(e.File.Path) {
+			continue
+		}
+		if e.File.Path, err = filepath.Abs(filepath.Join(folder, e.File.Path)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // endpoint is the endpoint as the hub takes it: the type is the key that is set,

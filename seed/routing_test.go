@@ -3,6 +3,8 @@ package seed_test
 import (
 	"context"
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -39,11 +41,28 @@ func TestTheExampleRoutes(t *testing.T) {
 			{Name: "twins", Source: routing.TwinChangeEvents, Endpoints: []string{"archive"}, Disabled: true},
 		},
 		Endpoints: []routing.Endpoint{
-			{Name: "archive", Type: "file", Settings: json.RawMessage(`{"path":"archive.jsonl"}`)},
-			{Name: "alarms", Type: "webhook", Settings: json.RawMessage(`{"url":"http://127.0.0.1:9000/alarms"}`)},
+			{Name: "archive", Type: "file", Settings: json.RawMessage(`{"maxFiles":3,"maxSize":1048576,"path":"/var/lib/linarite/archive.jsonl"}`)},
+			{Name: "alarms", Type: "webhook", Settings: json.RawMessage(
+				`{"maxEventsPerBatch":10,"schema":"cloudEvents","timeout":"10s","url":"http://127.0.0.1:9000/alarms"}`)},
 		},
 		Enrichments: []routing.Enrichment{{Key: "building", Value: "$twin.tags.building", Endpoints: []string{"alarms", "events"}}},
 	}, h.Routing())
+}
+
+// A path is relative to the config file; of a file that came from elsewhere, to a
+// folder that the hub knows.
+func TestAnEndpointsFileLiesBesideTheConfigFile(t *testing.T) {
+	t.Parallel()
+	const text = "endpoints:\n- {name: a, file: {path: out/a.jsonl}}\n- {name: b, file: {path: /b.jsonl}}\n- {name: c, webhook: {url: 'http://c'}}"
+	config := filepath.Join(t.TempDir(), "linarite.yaml")
+	require.NoError(t, os.WriteFile(config, []byte(text), 0o600))
+	file, err := seed.ReadFile(config)
+	require.NoError(t, err)
+	assert.Equal(t, []string{filepath.Join(filepath.Dir(config), "out/a.jsonl"), "/b.jsonl"}, file.Files())
+
+	file, err = seed.Parse("body", []byte(text))
+	require.NoError(t, err)
+	assert.Equal(t, "out/a.jsonl", file.Endpoints[0].File.Path)
 }
 
 func TestRoutingIsBroughtToWhatTheFileSaysAndKeepsTheRest(t *testing.T) {

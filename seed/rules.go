@@ -81,6 +81,12 @@ var rules = map[string]rule{
 		secret:  true,
 	},
 
+	"file size":    {min: 1, max: 1 << 40},
+	"files":        {min: 1, max: 1000},
+	"event schema": {choices: []string{"eventGrid", "cloudEvents"}},
+	"batch":        {min: 1, max: 5000},
+	"timeout":      {longest: 2 * time.Minute},
+
 	"right": {choices: []string{"RegistryRead", "RegistryWrite", "ServiceConnect", "DeviceConnect"}},
 	"key": {
 		say:     "must be base64 of 16 to 64 bytes",

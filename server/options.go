@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/linarite/linarite/auth"
 	"github.com/linarite/linarite/c2d"
+	"github.com/linarite/linarite/endpoints"
 	"github.com/linarite/linarite/events"
 	"github.com/linarite/linarite/hub"
 	"github.com/linarite/linarite/internal/clock"
@@ -74,6 +76,10 @@ type Options struct {
 	// ConsumerGroups of the built-in endpoint; $Default is always one.
 	ConsumerGroups []string
 
+	// EndpointFiles are the absolute paths that endpoints may write to, besides what
+	// is in DataDir.
+	EndpointFiles []string
+
 	EventLog events.Options // its Partitions are those above, where they are set
 	C2D      c2d.Options
 	Seed     func(*hub.Hub) error                          // see hub.Options
@@ -118,7 +124,16 @@ func (o Options) hub() hub.Options {
 		Name: o.Name, Hostnames: o.names(), Policies: o.Policies, EventLog: o.EventLog, C2D: o.C2D,
 		SASGrace: o.SASGrace, AutoCreate: o.AutoCreate, Seed: o.Seed, Clock: o.Clock, Log: o.Log,
 		Verdicts: o.Verdicts,
+		OpenSink: endpoints.Opener{Folder: o.endpointFolder(), Files: o.EndpointFiles}.Open,
 	}
+}
+
+// endpointFolder is where endpoints have their files, if anywhere.
+func (o Options) endpointFolder() string {
+	if o.DataDir == "" {
+		return ""
+	}
+	return filepath.Join(o.DataDir, "endpoints")
 }
 
 // hostnames are the names that were asked for.

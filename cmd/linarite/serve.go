@@ -56,7 +56,7 @@ func (p *program) serve(cmd *cobra.Command, s *settings) error {
 		return err
 	}
 	o.Policies, o.C2D, o.EventLog, o.Seed = file.AccessPolicies(), file.C2D(), file.EventLog(), file.Apply
-	o.ConsumerGroups = file.ConsumerGroups
+	o.ConsumerGroups, o.EndpointFiles = file.ConsumerGroups, file.Files()
 	hub, err := server.Start(o)
 	if err != nil {
 		return err

@@ -29,6 +29,7 @@ const (
 	routeAddress = "127.0.0.27" // of the hub whose routes are changed
 
 	amqpClockAddress = "127.0.0.41" // of the hub whose clock AMQP's tests move
+	webhookAddress   = "127.0.0.43" // of the hub with a webhook, and of that
 	migrationAddress = "127.0.0.42" // of the hub with which both protocols are compared
 )
 
@@ -36,7 +37,13 @@ const (
 // devices of its own.
 var hub *harness.Hub
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
+func TestMain(m *testing.M) {
+	if addr := os.Getenv(receiverVariable); addr != "" {
+		fmt.Fprintln(os.Stderr, receive(addr))
+		os.Exit(1)
+	}
+	os.Exit(run(m))
+}
 
 func run(m *testing.M) int {
 	flag.Parse()
