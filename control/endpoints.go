@@ -77,7 +77,7 @@ func (a *api) putEndpoint(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	err = a.Hub.ChangeRouting(func(c *routing.Config) error {
-		c.Endpoints = with(c.Endpoints, endpointName, put)
+		c.PutEndpoint(put)
 		return nil
 	})
 	if err != nil {

@@ -96,7 +96,7 @@ func (a *api) putRoute(w http.ResponseWriter, r *http.Request) error {
 		Disabled: doc.IsEnabled != nil && !*doc.IsEnabled,
 	}
 	err := a.Hub.ChangeRouting(func(c *routing.Config) error {
-		c.Routes = with(c.Routes, routeName, put)
+		c.PutRoute(put)
 		return nil
 	})
 	if err != nil {
@@ -165,7 +165,7 @@ func (a *api) putEnrichment(w http.ResponseWriter, r *http.Request) error {
 	}
 	put := routing.Enrichment{Key: doc.Key, Value: doc.Value, Endpoints: doc.EndpointNames}
 	err := a.Hub.ChangeRouting(func(c *routing.Config) error {
-		c.Enrichments = with(c.Enrichments, enrichmentKey, put)
+		c.PutEnrichment(put)
 		return nil
 	})
 	if err != nil {
@@ -215,16 +215,6 @@ func entry[T any](list []T, nameOf func(T) string, name, kind string) (*T, error
 		return nil, iot.ErrNotFound.Because("there is no %s %q", kind, name)
 	}
 	return &list[i], nil
-}
-
-// with is a list with an entry in the place of the one of its name, or behind
-// all.
-func with[T any](list []T, nameOf func(T) string, put T) []T {
-	if i := index(list, nameOf, nameOf(put)); i >= 0 {
-		list[i] = put
-		return list
-	}
-	return append(list, put)
 }
 
 // without removes an entry.

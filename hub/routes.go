@@ -56,6 +56,8 @@ func (h *Hub) ChangeRouting(change func(*routing.Config) error) error {
 	for _, e := range opened {
 		go e.run()
 	}
+	h.log.Info().Str("op", "routes").Int("routes", len(c.Routes)).Int("endpoints", len(c.Endpoints)).
+		Int("enrichments", len(c.Enrichments)).Bool("fallback", !c.Fallback.Disabled).Msg("the routing is changed")
 	return nil
 }
 

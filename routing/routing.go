@@ -6,6 +6,8 @@ package routing
 
 import (
 	"encoding/json"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/linarite/linarite/iot"
@@ -97,6 +99,33 @@ type Config struct {
 	Fallback    Fallback
 	Endpoints   []Endpoint
 	Enrichments []Enrichment
+}
+
+// PutRoute adds a route, or puts it in the place of the one of its name.
+func (c *Config) PutRoute(r Route) {
+	c.Routes = put(c.Routes, r, func(r Route) string { return r.Name })
+}
+
+// PutEndpoint adds an endpoint, or puts it in the place of the one of its name.
+func (c *Config) PutEndpoint(e Endpoint) {
+	c.Endpoints = put(c.Endpoints, e, func(e Endpoint) string { return e.Name })
+}
+
+// PutEnrichment adds an enrichment, or puts it in the place of the one of its key.
+func (c *Config) PutEnrichment(e Enrichment) {
+	c.Enrichments = put(c.Enrichments, e, func(e Enrichment) string { return e.Key })
+}
+
+// put is a list with an entry in the place of the one of its name, whose case
+// does not matter, or behind all. The list itself is not changed.
+func put[T any](list []T, entry T, name func(T) string) []T {
+	list = slices.Clone(list)
+	i := slices.IndexFunc(list, func(e T) bool { return strings.EqualFold(name(e), name(entry)) })
+	if i < 0 {
+		return append(list, entry)
+	}
+	list[i] = entry
+	return list
 }
 
 // Message is a message or event on its way through the routes. It is immutable

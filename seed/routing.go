@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"path/filepath"
 	"reflect"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/linarite/linarite/hub"
@@ -189,25 +187,18 @@ func (f File) applyRouting(h *hub.Hub) error {
 	}
 	said := f.routing()
 	return h.ChangeRouting(func(c *routing.Config) error {
-		c.Routes = over(c.Routes, said.Routes, func(r routing.Route) string { return r.Name })
-		c.Endpoints = over(c.Endpoints, said.Endpoints, func(e routing.Endpoint) string { return e.Name })
-		c.Enrichments = over(c.Enrichments, said.Enrichments, func(e routing.Enrichment) string { return e.Key })
+		for _, r := range said.Routes {
+			c.PutRoute(r)
+		}
+		for _, e := range said.Endpoints {
+			c.PutEndpoint(e)
+		}
+		for _, e := range said.Enrichments {
+			c.PutEnrichment(e)
+		}
 		if on := f.FallbackRoute.IsEnabled; on != nil {
 			c.Fallback.Disabled = !*on
 		}
 		return nil
 	})
-}
-
-// over is what there was with what is said in its place, or behind it.
-func over[T any](had, said []T, name func(T) string) []T {
-	for _, s := range said {
-		i := slices.IndexFunc(had, func(h T) bool { return strings.EqualFold(name(h), name(s)) })
-		if i < 0 {
-			had = append(had, s)
-		} else {
-			had[i] = s
-		}
-	}
-	return had
 }
