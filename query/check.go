@@ -63,7 +63,7 @@ func (p *parser) typeBinary(n *node, symbol token) {
 // hint is what to do where a property meets a number.
 func hint(left, right static) string {
 	if left == stringType && right == numberType || left == numberType && right == stringType {
-		return "; as_number makes a number of a string"
+		return " (as_number makes a number of a string)"
 	}
 	return ""
 }

@@ -369,7 +369,7 @@ func TestConditionsOfTheBody(t *testing.T) {
 func TestConditionsThatAreWrong(t *testing.T) {
 	t.Parallel()
 	for condition, want := range map[string]string{
-		"3 + '4' = 7":                  "column 3: invalid operands to binary operator '+': have 'number' and 'string', expected 'number' and 'number'; as_number makes a number of a string",
+		"3 + '4' = 7":                  "column 3: invalid operands to binary operator '+': have 'number' and 'string', expected 'number' and 'number' (as_number makes a number of a string)",
 		"as_number(true) = true":       "column 1: invalid arguments to built-in function 'as_number': as_number(bool)",
 		"nope(true) = true":            "column 1: invalid built-in function 'nope'",
 		"(2 + 22 = 24":                 "column 1: missing closing ')'",
@@ -379,7 +379,7 @@ func TestConditionsThatAreWrong(t *testing.T) {
 		"as_number('2')) = 24":         "column 15: unmatched closing ')'",
 		`"2 = 24`:                      "column 1: unterminated string",
 		"3 = @ 3":                      "column 5: invalid symbol '@'",
-		"severity > 5":                 "column 10: invalid operands to binary operator '>': have 'string' and 'number', expected 'string' and 'string'; as_number makes a number of a string",
+		"severity > 5":                 "column 10: invalid operands to binary operator '>': have 'string' and 'number', expected 'string' and 'string' (as_number makes a number of a string)",
 		"level = 5":                    "column 7: ",
 		"NOT level = 'x'":              "column 1: invalid operand to unary operator 'not': have 'string', expected 'bool'",
 		"level and true":               "column 7: ",

@@ -172,7 +172,7 @@ func (p *parser) name() string {
 		p.advance()
 		return t.text
 	case t.kind == nameToken && reserved[strings.ToLower(t.text)]:
-		p.fail(t.at, "unexpected '%s'; as a name it is written [[%s]]", t.text, t.text)
+		p.fail(t.at, "unexpected '%s': as a name it is written [[%s]]", t.text, t.text)
 	case t.kind == nameToken:
 		p.advance()
 		return t.text

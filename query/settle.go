@@ -116,7 +116,7 @@ func (p *parser) settleColumn(q *Query, i int, written *node) {
 	}
 	for j := range i {
 		if q.columns[j].name == c.name {
-			p.fail(written.at, "the name '%s' is used twice; give one with AS", shortened(c.name))
+			p.fail(written.at, "the name '%s' is used twice: give one with AS", shortened(c.name))
 		}
 	}
 }
