@@ -5,8 +5,8 @@ go 1.26.0
 
 require (
 	github.com/Azure/azure-sdk-for-go/sdk/messaging/azeventhubs/v2 v2.0.2
-	github.com/Azure/go-amqp v1.5.0
-	github.com/coder/websocket v1.8.14
+	github.com/Azure/go-amqp v1.7.0
+	github.com/coder/websocket v1.8.15
 	github.com/linarite/linarite/test v0.0.0
 	github.com/mochi-mqtt/server/v2 v2.7.9
 )

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/linarite/linarite/iot"
 	"github.com/linarite/linarite/registry"
@@ -17,8 +18,8 @@ const MaxBulk = 100
 // IoT Hub: contract.md §13.4, iot-hub-bulk-identity-mgmt.
 type ImportMode string
 
-// The import modes. One that is missing means ImportCreateOrUpdate. Those that
-// end in IfMatchETag ask for an ETag, without which nothing fits.
+// The import modes. Those that end in IfMatchETag ask for an ETag, without which
+// nothing fits.
 const (
 	ImportCreate            ImportMode = "create"
 	ImportUpdate            ImportMode = "update"
@@ -30,6 +31,24 @@ const (
 	ImportUpdateTwin        ImportMode = "updateTwin"
 	ImportUpdateTwinIfMatch ImportMode = "updateTwinIfMatchETag"
 )
+
+// ParseImportMode is the mode of that name, in any case: azure-iothub writes some
+// with a capital. A name of no mode is returned as it is, and none as
+// ImportCreateOrUpdate.
+func ParseImportMode(name string) ImportMode {
+	for _, mode := range []ImportMode{
+		ImportCreate, ImportUpdate, ImportUpdateIfMatch, ImportCreateOrUpdate, ImportCreateOrIfMatch,
+		ImportDelete, ImportDeleteIfMatch, ImportUpdateTwin, ImportUpdateTwinIfMatch,
+	} {
+		if strings.EqualFold(name, string(mode)) {
+			return mode
+		}
+	}
+	if name == "" {
+		return ImportCreateOrUpdate
+	}
+	return ImportMode(name)
+}
 
 // BulkItem is one identity of a bulk request. Device is what is to become of it
 // but for its ID; of a module only the Authentication counts. ETag and TwinETag
@@ -101,7 +120,7 @@ func (h *Hub) carryOut(i *BulkItem) error {
 		return h.bulkUpdate(i, "*")
 	case ImportUpdateIfMatch:
 		return h.bulkUpdate(i, i.ETag)
-	case ImportCreateOrUpdate, "":
+	case ImportCreateOrUpdate:
 		return h.bulkCreateOr(i, "*")
 	case ImportCreateOrIfMatch:
 		return h.bulkCreateOr(i, i.ETag)

@@ -12,11 +12,11 @@ import (
 // bulkBody is ExportImportDevice of the Swagger: an item of a bulk request.
 // IoT Hub: contract.md §13.4.
 type bulkBody struct {
-	ID       string         `json:"id"`
-	ModuleID string         `json:"moduleId"`
-	ETag     string         `json:"eTag"`
-	Mode     hub.ImportMode `json:"importMode"`
-	TwinETag string         `json:"twinETag"`
+	ID       string `json:"id"`
+	ModuleID string `json:"moduleId"`
+	ETag     string `json:"eTag"`
+	Mode     string `json:"importMode"`
+	TwinETag string `json:"twinETag"`
 	deviceSettings
 	twinBody
 }
@@ -67,11 +67,8 @@ func (a *api) bulk(c *call) (reply, error) {
 }
 
 func (b bulkBody) item() hub.BulkItem {
-	if b.Mode == "" {
-		b.Mode = hub.ImportCreateOrUpdate
-	}
 	return hub.BulkItem{
-		Identity: iot.Identity{DeviceID: b.ID, ModuleID: b.ModuleID}, Mode: b.Mode, Device: b.device(),
+		Identity: iot.Identity{DeviceID: b.ID, ModuleID: b.ModuleID}, Mode: hub.ParseImportMode(b.Mode), Device: b.device(),
 		ETag: b.ETag, TwinETag: b.TwinETag, Twin: b.update(),
 	}
 }

@@ -55,6 +55,7 @@ func TestEveryImportModeDoesWhatItSays(t *testing.T) {
 		{name: "create what is there", mode: "create", exists: true, code: "DeviceAlreadyExists"},
 		{name: "update", mode: "update", exists: true, changed: true, twinChanged: true},
 		{name: "update whatever the etag", mode: "update", item: `"eTag":"` + stale + `"`, exists: true, changed: true, twinChanged: true},
+		{name: "update, as azure-iothub writes it", mode: "Update", exists: true, changed: true, twinChanged: true},
 		{name: "update nothing", mode: "update", code: "DeviceNotFound", gone: true},
 		{name: "update the right version", mode: "updateIfMatchETag", item: `"eTag":"%s"`, exists: true, changed: true, twinChanged: true},
 		{name: "update a quoted version", mode: "updateIfMatchETag", item: `"eTag":"\"%s\""`, exists: true, changed: true, twinChanged: true},

@@ -42,13 +42,13 @@ func (s *Store) Digital(id iot.Identity) (Digital, error) {
 }
 
 // Digital is the twin as the digital twin API shows it.
-func (r *Snapshot) Digital() Digital {
+func (s *Snapshot) Digital() Digital {
 	b := appendName([]byte{'{'}, "$dtId")
-	b = appendQuoted(b, r.id.DeviceID)
+	b = appendQuoted(b, s.id.DeviceID)
 	metadata := appendName([]byte{'{'}, "$model")
-	metadata = appendQuoted(metadata, r.model)
-	b = appendDigital(b, metadata, r.pair(), true)
-	return Digital{ETag: r.etagText(), Document: append(b, '}')}
+	metadata = appendQuoted(metadata, s.model)
+	b = appendDigital(b, metadata, s.pair(), true)
+	return Digital{ETag: s.etagText(), Document: append(b, '}')}
 }
 
 // pair is the same object in the desired and in the reported properties; either

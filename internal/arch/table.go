@@ -10,6 +10,7 @@ const (
 	cobra      = "github.com/spf13/cobra"
 	coderWS    = "github.com/coder/websocket" // a client's side
 	goleak     = "go.uber.org/goleak"
+	kin        = "github.com/getkin/kin-openapi"
 	paho       = "github.com/eclipse/paho.mqtt.golang"
 	truststore = "github.com/smallstep/truststore"
 	mochi      = "github.com/mochi-mqtt/server/v2"
@@ -96,12 +97,13 @@ var rooms = map[string]Room{
 	"internal/arch": {},
 
 	// Modules of their own, which see the hub from outside only.
-	"test/harness": {Goroutines: true, Clock: true},
-	"test/run":     {Clock: true},
-	"test/wire":    {Imports: []string{"test/harness"}, Libraries: []string{websocket}, Goroutines: true, Clock: true},
-	"test/readme":  {Imports: []string{"test/harness"}, Clock: true},
-	"test/sdk/go":  {Imports: []string{"test/harness"}, Libraries: []string{azure, coderWS}, Goroutines: true, Clock: true},
-	"test/hostile": {Imports: []string{"test/harness"}, Libraries: []string{websocket}, Goroutines: true, Clock: true},
+	"test/harness":  {Goroutines: true, Clock: true},
+	"test/contract": {Libraries: []string{kin}},
+	"test/run":      {Imports: []string{"test/contract"}, Clock: true},
+	"test/wire":     {Imports: []string{"test/harness"}, Libraries: []string{websocket}, Goroutines: true, Clock: true},
+	"test/readme":   {Imports: []string{"test/harness"}, Clock: true},
+	"test/sdk/go":   {Imports: []string{"test/harness"}, Libraries: []string{azure, coderWS}, Goroutines: true, Clock: true},
+	"test/hostile":  {Imports: []string{"test/harness"}, Libraries: []string{websocket}, Goroutines: true, Clock: true},
 	"bench": { // stock mochi is one of the brokers
 		Imports: []string{"bench/machine", "bench/mqtt", "test/harness"}, Libraries: []string{mochi, slog}, Goroutines: true, Clock: true,
 	},

@@ -86,7 +86,7 @@ func Launch(o Options) (*Hub, error) {
 	h := &Hub{Address: o.Address, CA: x509.NewCertPool(), log: newJournal(), exited: make(chan struct{})}
 	h.http = &http.Client{
 		Timeout:   Deadline + 10*time.Second,
-		Transport: &http.Transport{TLSClientConfig: h.TLS(), MaxIdleConnsPerHost: 8},
+		Transport: recorded(&http.Transport{TLSClientConfig: h.TLS(), MaxIdleConnsPerHost: 8}),
 	}
 	if err := h.run(o); err != nil {
 		return nil, err

@@ -27,7 +27,7 @@ func unit(s *session) (count, error) {
 // wire leaves the hostile peers out, whose figures want a machine to themselves:
 // `make hostile` runs them.
 func wire(s *session) (count, error) {
-	return s.goTest("test", "-count=1", "./harness/...", "./run/...", "./wire/...")
+	return s.goTest("test", "-count=1", "./contract/...", "./harness/...", "./run/...", "./wire/...")
 }
 
 // sdkGo runs the official SDK for Go.

@@ -7,7 +7,9 @@
 //	go run ./run -race unit wire these suites, with the race detector
 //	                             in the tests and in the binary
 //
-// The hub is built first; LINARITE_BIN names another binary to test.
+// The hub is built first; LINARITE_BIN names another binary to test. What the
+// suites exchange with the service API is recorded, and held against the Swagger
+// of IoT Hub (package contract) when a suite is over.
 package main
 
 import (
@@ -38,10 +40,10 @@ type count struct {
 func suites() []suite {
 	return []suite{
 		{"unit", []string{"go"}, unit},
-		{"wire", []string{"go"}, wire},
-		{"sdk/node", []string{"node", "npm"}, node},
-		{"sdk/python", []string{"python3"}, python},
-		{"sdk/go", []string{"go"}, sdkGo},
+		{"wire", []string{"go"}, holding(wire)},
+		{"sdk/node", []string{"node", "npm"}, holding(node)},
+		{"sdk/python", []string{"python3"}, holding(python)},
+		{"sdk/go", []string{"go"}, holding(sdkGo)},
 		{"sdk/java", []string{"java", "mvn"}, java},
 		{"readme", []string{"go", "bash", "node", "npm", "python3", "mvn", "java", "javac"}, readme},
 	}
@@ -53,6 +55,8 @@ type session struct {
 	binary string // of the hub, where it is not bin/linarite
 	race   bool
 	out    io.Writer
+
+	exchanges string // file for the recording of a suite; "" for none
 }
 
 func main() {
@@ -165,6 +169,9 @@ func (s *session) command(dir, name string, args ...string) *exec.Cmd {
 	c.Env = os.Environ()
 	if s.binary != "" {
 		c.Env = append(c.Env, "LINARITE_BIN="+s.binary)
+	}
+	if s.exchanges != "" {
+		c.Env = append(c.Env, "LINARITE_EXCHANGES="+s.exchanges)
 	}
 	c.Stdout, c.Stderr = s.out, s.out
 	return c

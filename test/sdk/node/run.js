@@ -64,6 +64,7 @@ async function equip(hubs, scratch) {
     described[hub.name] = { control: hub.control, ca, policies, events };
   }
   process.env.NODE_EXTRA_CA_CERTS = trusted;
+  process.env.NODE_OPTIONS = `--require=${JSON.stringify(path.join(__dirname, 'lib/recorder.js'))}`;
   process.env.LINARITE_HUBS = JSON.stringify(described);
 }
 

@@ -6,6 +6,7 @@ import re
 import pytest
 
 import hub as harness
+import recorder  # noqa: F401, which records as it is imported
 
 counter = itertools.count(1)
 
