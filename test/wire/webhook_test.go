@@ -71,7 +71,7 @@ func startReceiver(t *testing.T, addr string) *receiver {
 
 func (r *receiver) kill() {
 	_ = r.process.Process.Kill()
-	for r.lines.Scan() { //nolint:revive // what it had written
+	for r.lines.Scan() { // what it had written
 	}
 	_ = r.process.Wait()
 }
