@@ -65,15 +65,12 @@ func (s *Session) namesake(l *Link) *Link {
 	return nil
 }
 
-// refuse answers with a terminus that is null and detaches at once, as go-amqp
-// wants it (amqp.md, trap 11). The caller holds mu.
+// refuse answers with null termini and detaches at once (amqp.md, trap 11).
+// Both are null: until its release 1.6 go-amqp takes a link of its own that lacks
+// only the target for attached. The caller holds mu.
 func (l *Link) refuse(a *codec.Attach, failure *codec.Error) {
 	reply := l.reply(a)
-	if l.Sending {
-		reply.Source = nil
-	} else {
-		reply.Target = nil
-	}
+	reply.Source, reply.Target = nil, nil
 	l.leave()
 	l.answered, l.failure = true, failure
 	l.session.conn.enqueue(l.session.channel, reply, nil)

@@ -225,7 +225,8 @@ func TestWhatALinkMustNotDo(t *testing.T) {
 	}
 }
 
-// Trap 11: go-amqp wants an attach without a terminus before the detach.
+// Trap 11: go-amqp wants an attach without a terminus before the detach, and until
+// its release 1.6 without both.
 func TestPitfallARefusalIsAnAttachAndADetach(t *testing.T) {
 	t.Parallel()
 	for _, role := range []codec.Role{codec.RoleReceiver, codec.RoleSender} {
@@ -235,11 +236,8 @@ func TestPitfallARefusalIsAnAttachAndADetach(t *testing.T) {
 		c.send(0, &codec.Attach{Name: "l", Role: role, Source: &codec.Source{Address: "q"}, Target: &codec.Target{Address: "q"}})
 		a := expect[*codec.Attach](c)
 		assert.Equal(t, !role, a.Role)
-		if role == codec.RoleReceiver {
-			assert.Nil(t, a.Source)
-		} else {
-			assert.Nil(t, a.Target)
-		}
+		assert.Nil(t, a.Source)
+		assert.Nil(t, a.Target)
 		d := expect[*codec.Detach](c)
 		assert.Equal(t, "amqp:not-found", string(d.Error.Condition))
 		c.send(0, &codec.Detach{Handle: 0, Closed: true}) // and the handle is free again
