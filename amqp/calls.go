@@ -20,8 +20,11 @@ const (
 	methodStatus = "IoThub-status"
 )
 
-// maxCalls is how many calls wait for a device that grants no credit.
-const maxCalls = 64
+// What waits, of calls, for a device that grants no credit.
+const (
+	maxCalls     = 64
+	maxCallBytes = 512 << 10 // of all of them
+)
 
 // calls is the node of direct methods: calls go out on one link, answers come in
 // on another. A device is online for methods as long as it has the first.
@@ -51,7 +54,7 @@ func (d *device) Method(r methods.Request) {
 	d.mu.Lock()
 	l := d.methods
 	d.mu.Unlock()
-	if l == nil || l.Queued() >= maxCalls {
+	if l == nil || full(l) {
 		d.session.FailMethod(r.RID, iot.ErrDeviceNotOnline)
 		return
 	}
@@ -61,6 +64,12 @@ func (d *device) Method(r methods.Request) {
 		Data:        [][]byte{r.Payload},
 	}
 	l.Send(transport.Outgoing{Message: m.Append(nil)})
+}
+
+// full says whether there is no room for another call.
+func full(l *transport.Link) bool {
+	waiting, bytes := l.Queued()
+	return waiting >= maxCalls || bytes >= maxCallBytes
 }
 
 // methodAnswer takes the answer to a call. One that nobody waits for is dropped.

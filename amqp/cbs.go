@@ -10,6 +10,10 @@ import (
 	"github.com/linarite/linarite/iot"
 )
 
+// maxAudience is the longest name of what a token is for, in bytes: a host, and
+// two ids of 128 characters that are percent-encoded.
+const maxAudience = 1 << 10
+
 // cbs attaches a link to the node that takes tokens. Anybody may.
 //
 // OASIS: amqp-cbs-v1.0; IoT Hub: sdk-wire.md 0.6.
@@ -28,7 +32,7 @@ func (p *peer) claim(c *transport.Conn, m *codec.Message) answer {
 		return answer{status: http.StatusBadRequest, description: "the operation is not put-token", condition: conditionNotAllowed}
 	}
 	name, token := m.Application.Text("name"), tokenOf(m)
-	if name == "" || token == "" {
+	if name == "" || token == "" || len(name) > maxAudience {
 		return answer{
 			status: http.StatusBadRequest, description: "put-token needs a name and a token", condition: conditionInvalidField,
 		}
@@ -38,6 +42,9 @@ func (p *peer) claim(c *transport.Conn, m *codec.Message) answer {
 	proof, err := p.claims.check(audience.path, token)
 	if err == nil && !p.srv.hub.IsHostname(audience.host) {
 		err = iot.ErrUnauthorized.Because("the audience names host %q, which is not one of this hub's names", audience.host)
+	}
+	if id, _, ok := parseIdentity(audience.path); ok {
+		audience.path = id.Path() // whatever is below it
 	}
 	if err == nil {
 		err = p.claims.add(audience.path, proof)

@@ -2,6 +2,8 @@ package amqp_test
 
 import (
 	"encoding/base64"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -157,6 +159,47 @@ func TestATokenCanBeRenewed(t *testing.T) {
 	c.quiet()
 	r.clock.Advance(9 * time.Hour)
 	expect[*codec.Detach](c)
+}
+
+// What is below a device is the device: a token for it takes the place of the one
+// before.
+func TestATokenForWhatIsBelowADeviceIsTheDevices(t *testing.T) {
+	t.Parallel()
+	c := enter(t).stranger()
+	c.requests("$cbs")
+	for i := range 1100 { // more than a connection may show
+		own := token(t, host+"/devices/d", "", time.Hour+time.Duration(i)*time.Second)
+		require.Equal(t, int32(200), c.putToken(fmt.Sprintf("%s/devices/d/twin/%d", host, i), own))
+	}
+	c.sender("/devices/d/messages/events")
+}
+
+func TestTokensAreBoundedInNumberAndBytes(t *testing.T) {
+	t.Parallel()
+	for _, path := range []int{10, 900} {
+		cl := enter(t).join("service")
+		good := token(t, host, "service", time.Hour)
+		shown := 1
+		for cl.putToken(host+fmt.Sprintf("/linarite/%0*d", path, shown), good) == 200 {
+			shown++
+			require.LessOrEqual(t, shown, 1024)
+		}
+		if path == 10 {
+			assert.Equal(t, 1024, shown)
+		} else {
+			assert.InDelta(t, 1<<20/(path+400+len(good)), shown, 10)
+		}
+		assert.Equal(t, int32(403), cl.putToken(host+"/linarite/"+strings.Repeat("x", path), good))
+		assert.Equal(t, int32(200), cl.putToken(host, good), "but one can be renewed")
+	}
+}
+
+func TestALongAudienceIsRefused(t *testing.T) {
+	t.Parallel()
+	c := enter(t).stranger()
+	c.requests("$cbs")
+	good := token(t, host, "service", time.Hour)
+	assert.Equal(t, int32(400), c.putToken(host+"/"+strings.Repeat("x", 1024), good))
 }
 
 func TestPlain(t *testing.T) {

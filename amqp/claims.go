@@ -15,16 +15,22 @@ import (
 
 // maxClaims is how many tokens a connection may show.
 // IoT Hub: contract.md §18, 403005.
-const maxClaims = 1024
+// Differs: Azure states no limit of their bytes.
+const (
+	maxClaims     = 1024
+	maxClaimBytes = 1 << 20 // of all of them
+	claimOverhead = 400     // of one, besides its path and token
+)
 
 // claims is the tokens that a peer has shown. A token is renewed by showing
 // another for the same path, and what hangs on it ends when it has run out.
 type claims struct {
 	hub *hub.Hub
 
-	mu   sync.Mutex
-	over bool
-	held map[string]*claim // by path
+	mu    sync.Mutex
+	over  bool
+	held  map[string]*claim // by path
+	bytes int               // of all that are held
 }
 
 // claim is a token that was checked.
@@ -41,7 +47,11 @@ type proof struct {
 	expires time.Time // hub time
 	policy  string    // that signed; empty: an identity's own key
 	events  bool      // it was signed as Event Hubs' SDKs do it, and is good for events only
+	own     bool      // it lets an identity connect
 }
+
+// bytes is about what a claim takes.
+func (c *claim) bytes() int { return len(c.path) + len(c.proof.token) + claimOverhead }
 
 // need is what a back end's token has to be good for.
 type need struct {
@@ -60,15 +70,17 @@ func (c *claims) add(path string, p proof) error {
 	}
 	held := c.held[path]
 	if held == nil {
-		if len(c.held) >= maxClaims {
+		held = &claim{path: path, proof: p, links: map[*transport.Link]need{}}
+		if len(c.held) >= maxClaims || c.bytes+held.bytes() > maxClaimBytes {
 			return iot.ErrTooManyTokens
 		}
-		held = &claim{path: path, links: map[*transport.Link]need{}}
 		c.held[path] = held
 	} else {
 		held.timer.Stop()
+		c.bytes -= held.bytes()
 	}
 	held.proof = p
+	c.bytes += held.bytes()
 	held.timer = c.hub.Clock().AfterFunc(p.expires.Sub(c.hub.Clock().Now()), func() { c.expire(held, p) })
 	return nil
 }
@@ -167,6 +179,7 @@ func (c *claims) expire(held *claim, p proof) {
 		return
 	}
 	delete(c.held, held.path)
+	c.bytes -= held.bytes()
 	var ended []*transport.Link
 	for l, n := range held.links {
 		if other, err := c.find(n); err == nil {
@@ -189,7 +202,19 @@ func (c *claims) clear() {
 	for _, held := range c.held {
 		held.timer.Stop()
 	}
-	c.held = nil
+	c.held, c.bytes = nil, 0
+}
+
+// identities is how many identities the peer has proved to be.
+func (c *claims) identities() (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, held := range c.held {
+		if held.proof.own {
+			n++
+		}
+	}
+	return n
 }
 
 // check says whether a token is good for what it is said to be for, whoever
@@ -212,10 +237,11 @@ func (c *claims) check(path, token string) (proof, error) {
 // for that, too.
 func (c *claims) checkDevice(id iot.Identity, path, token string) (proof, error) {
 	p, err := c.hub.AuthorizeDevice(id, token)
+	own := err == nil
 	if errors.Is(err, iot.ErrUnauthorized) {
 		if service, e := c.hub.Authorize(token, 0, path); e == nil {
 			p, err = service, nil
 		}
 	}
-	return proof{token: token, expires: p.Expires, policy: p.Policy}, err
+	return proof{token: token, expires: p.Expires, policy: p.Policy, own: own}, err
 }

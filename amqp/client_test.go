@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"testing"
 	"time"
 
@@ -268,9 +269,10 @@ func (c *client) deliver(handle uint32, m *codec.Message) any {
 	return d.State
 }
 
-// message reads the next message.
-func (c *client) message() (*codec.Transfer, *codec.Message) {
+// message reads the next message, and its first transfer.
+func (c *client) message() (first *codec.Transfer, m *codec.Message) {
 	c.t.Helper()
+	var whole []byte
 	for {
 		body, payload := c.read()
 		tr, ok := body.(*codec.Transfer)
@@ -279,9 +281,16 @@ func (c *client) message() (*codec.Transfer, *codec.Message) {
 			require.True(c.t, flow, "unexpected %T %+v", body, body)
 			continue
 		}
-		m, err := codec.DecodeMessage(payload)
+		if first == nil {
+			first = tr
+		}
+		whole = append(whole, payload...)
+		if tr.More {
+			continue
+		}
+		m, err := codec.DecodeMessage(whole)
 		require.NoError(c.t, err)
-		return tr, m
+		return first, m
 	}
 }
 
@@ -300,10 +309,18 @@ func (c *client) quiet() {
 	}
 }
 
+// closed checks that the hub has ended the connection.
+func (c *client) closed() {
+	c.t.Helper()
+	require.NoError(c.t, c.conn.SetReadDeadline(clock.Wall().Add(patience)))
+	_, err := io.Copy(io.Discard, c.in)
+	require.NotErrorIs(c.t, err, os.ErrDeadlineExceeded)
+}
+
 // requests opens the two links of request and reply.
 func (c *client) requests(node string) (sender uint32) {
 	c.t.Helper()
-	c.receive(node, 100)
+	c.receive(node, 10_000)
 	return c.sender(node)
 }
 

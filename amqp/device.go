@@ -95,10 +95,10 @@ func (p *peer) connect(l *transport.Link, id iot.Identity) (*device, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.trust(l.Conn())
 	p.mu.Lock()
 	p.devices[id] = d
 	p.mu.Unlock()
+	p.trust(l.Conn())
 	return d, nil
 }
 

@@ -404,6 +404,29 @@ func twinClient(c *client, id iot.Identity) func(operation, resource, body strin
 	}
 }
 
+// A device that grants no credit for answers is cut off once they have half a
+// megabyte, however few they are.
+func TestTwinAnswersThatNobodyTakesAreBounded(t *testing.T) {
+	t.Parallel()
+	r := enter(t)
+	_, err := r.PatchTwin(d, twin.Update{Desired: json.RawMessage(`{"a":"` + strings.Repeat("x", 4000) + `"}`)}, "")
+	require.NoError(t, err)
+	c := r.device(d)
+	c.receive("/devices/d/twin", 0)
+	link := c.sender("/devices/d/twin")
+	request := &codec.Message{
+		Annotations: codec.Map{{Key: codec.Symbol("operation"), Value: "GET"}},
+		Properties:  &codec.Properties{CorrelationID: "id"}, Data: [][]byte{[]byte(" ")},
+	}
+	for range 128 {
+		require.IsType(t, &codec.Accepted{}, c.deliver(link, request))
+	}
+	for range 10 {
+		c.transfer(link, request)
+	}
+	c.closed()
+}
+
 func TestTwins(t *testing.T) {
 	t.Parallel()
 	for _, id := range []iot.Identity{d, dm} {

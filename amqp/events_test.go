@@ -2,6 +2,7 @@ package amqp_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -249,5 +250,23 @@ func TestAReaderFollowsTheLog(t *testing.T) {
 	for i := range 3000 {
 		_, m := c.message()
 		require.Equal(t, fmt.Sprint(i), string(m.Body()))
+	}
+}
+
+// What waits for a reader that has credit and does not read is bounded in bytes:
+// large events are taken out of the log a few at a time, and none is left out.
+func TestAReaderGetsLargeEvents(t *testing.T) {
+	t.Parallel()
+	r := one(t)
+	const large = 20
+	for i := range large {
+		body := fmt.Append(nil, i, strings.Repeat("x", 100_000*(i%3)))
+		r.Events().Append("d", events.Event{Message: iot.Message{Body: body}})
+	}
+	c := r.join("service")
+	c.receive(partition("$Default", 0), 10_000)
+	for i := range large {
+		_, m := c.message()
+		require.Equal(t, fmt.Sprint(i, strings.Repeat("x", 100_000*(i%3))), string(m.Body()))
 	}
 }

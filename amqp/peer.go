@@ -85,7 +85,10 @@ type visitor interface{ Admit() }
 
 // trust notes that the peer has shown who it is.
 func (p *peer) trust(c *transport.Conn) {
-	c.Trust()
+	p.mu.Lock()
+	connected := len(p.devices) // perhaps by certificate
+	p.mu.Unlock()
+	c.Trust(max(connected, p.claims.identities()))
 	if v, ok := p.raw.(visitor); ok {
 		v.Admit()
 	}

@@ -10,8 +10,12 @@ import (
 	"github.com/linarite/linarite/events"
 )
 
-// readAhead is how many events are taken out of the log at once.
-const readAhead = 256
+// What is taken out of the log at once, so that a reader that stalls has no more
+// than this waiting for it: events, and bytes of their messages, but for the last.
+const (
+	readAhead      = 256
+	readAheadBytes = 256 << 10
+)
 
 // metricsCapability asks for what is behind the reader with each event.
 const metricsCapability codec.Symbol = "com.microsoft:enable-receiver-runtime-metric"
@@ -69,10 +73,10 @@ func (r *reader) pump() {
 	var grown <-chan struct{}
 	for {
 		if credit := r.link.Credit(); credit > 0 {
-			evs, next := log.Read(r.partition, r.next, min(credit, readAhead))
-			if len(evs) > 0 {
+			if evs, _ := log.Read(r.partition, r.next, min(credit, readAhead)); len(evs) > 0 {
+				evs = portion(evs)
 				r.send(evs)
-				r.next, grown = next, nil
+				r.next, grown = evs[len(evs)-1].Sequence+1, nil
 				continue
 			}
 			if grown == nil { // look once more after listening
@@ -89,6 +93,17 @@ func (r *reader) pump() {
 			return
 		}
 	}
+}
+
+// portion is the first of the events, as many as have readAheadBytes.
+func portion(evs []events.Event) []events.Event {
+	size := 0
+	for i := range evs {
+		if size += evs[i].Message.Size(); size >= readAheadBytes {
+			return evs[:i+1]
+		}
+	}
+	return evs
 }
 
 // send sends events in order. They are encoded one behind the other, so that a

@@ -11,6 +11,7 @@ import (
 const (
 	maxRequest = 32 << 10 // bytes
 	maxReplies = 64       // that wait for a peer's credit
+	maxReplyTo = 1 << 10  // bytes of an address that is remembered
 	rpcCredit  = 32
 )
 
@@ -35,9 +36,11 @@ func (p *peer) serve(l *transport.Link, node string, handle func(*codec.Message)
 	if l.Sending {
 		r := &reply{link: l, node: node}
 		if l.Target != nil {
-			r.to = codec.Text(l.Target.Address)
+			if to := codec.Text(l.Target.Address); len(to) <= maxReplyTo {
+				r.to = to
+			}
 		}
-		p.replies = append(p.replies, r)
+		p.replies = append(attached(p.replies), r)
 		return transport.Node{}
 	}
 	receive := func(d *transport.Delivery) {
@@ -68,7 +71,7 @@ func (p *peer) respond(l *transport.Link, node string, request *codec.Message, a
 		p.refused("reply", errors.New("there is no link for the replies of "+node))
 		return
 	}
-	if out.Queued() >= maxReplies {
+	if waiting, _ := out.Queued(); waiting >= maxReplies {
 		l.Conn().Close(errors.New("the peer grants no credit for the replies of " + node))
 		return
 	}
@@ -98,14 +101,8 @@ func (a *answer) properties() codec.Map {
 func (p *peer) replyLink(l *transport.Link, node, to string) *transport.Link {
 	var best *transport.Link
 	rank := 0
-	alive := p.replies[:0]
+	p.replies = attached(p.replies)
 	for _, r := range p.replies {
-		select {
-		case <-r.link.Done():
-			continue
-		default:
-		}
-		alive = append(alive, r)
 		if r.node != node {
 			continue
 		}
@@ -120,7 +117,19 @@ func (p *peer) replyLink(l *transport.Link, node, to string) *transport.Link {
 			best, rank = r.link, n
 		}
 	}
-	clear(p.replies[len(alive):])
-	p.replies = alive
 	return best
+}
+
+// attached are those of links for replies that are still attached, in place.
+func attached(all []*reply) []*reply {
+	alive := all[:0]
+	for _, r := range all {
+		select {
+		case <-r.link.Done():
+		default:
+			alive = append(alive, r)
+		}
+	}
+	clear(all[len(alive):])
+	return alive
 }

@@ -18,9 +18,11 @@ const (
 	desiredResource  = "/notifications/twin/properties/desired"
 )
 
-// maxTwin is how many answers and changes wait for a device that grants no
-// credit.
-const maxTwin = 256
+// What waits, of answers and changes, for a device that grants no credit.
+const (
+	maxTwin      = 256       // messages
+	maxTwinBytes = 512 << 10 // of all of them
+)
 
 // properties is the node of a device's twin: requests come in on one link,
 // answers and changes go out on another.
@@ -139,7 +141,7 @@ func (d *device) sendTwin(m *codec.Message) {
 	if l == nil {
 		return
 	}
-	if l.Queued() >= maxTwin {
+	if waiting, bytes := l.Queued(); waiting >= maxTwin || bytes >= maxTwinBytes {
 		l.Conn().Close(errors.New("the device grants no credit for its twin"))
 		return
 	}

@@ -26,10 +26,12 @@ func (s *Session) attach(a *codec.Attach) *codec.Error {
 	c.links++
 	if refusal != nil {
 		l.refuse(a, refusal)
+		l.forget()
 		c.mu.Unlock()
 		return nil
 	}
 	l.accept(a, node)
+	l.forget()
 	over := l.gone // it was detached while the handler attached it
 	if over {
 		l.tellDetach()
@@ -48,8 +50,11 @@ func (s *Session) admissible(a *codec.Attach) *codec.Error {
 		return codec.Failure("amqp:session:errant-link", fmt.Sprintf("handle %d is above %d", a.Handle, maxHandle))
 	case s.links[a.Handle] != nil:
 		return codec.Failure("amqp:session:handle-in-use", fmt.Sprintf("handle %d is in use", a.Handle))
-	case !s.conn.trusted && s.conn.links >= maxStrangers:
-		return codec.Failure("amqp:resource-limit-exceeded", "too many links without credentials")
+	case len(a.Name) > maxName:
+		return codec.Failure("amqp:invalid-field", fmt.Sprintf("a link's name of %d bytes", len(a.Name)))
+	}
+	if _, limit := s.conn.bounds(); s.conn.links >= limit {
+		return codec.Failure("amqp:resource-limit-exceeded", fmt.Sprintf("more than %d links", limit))
 	}
 	return nil
 }

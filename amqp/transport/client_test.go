@@ -30,6 +30,7 @@ const (
 // house is a handler whose nodes are set by a test.
 type house struct {
 	trust  bool
+	proved int // identities, with trust
 	sasl   func(mechanism string, response []byte) bool
 	attach func(l *transport.Link) (transport.Node, *codec.Error)
 }
@@ -40,7 +41,7 @@ func (h *house) SASL(_ *transport.Conn, mechanism string, response []byte) bool 
 
 func (h *house) Open(c *transport.Conn, _ *codec.Open) *codec.Error {
 	if h.trust {
-		c.Trust()
+		c.Trust(h.proved)
 	}
 	return nil
 }

@@ -40,6 +40,7 @@ type Conn struct {
 	broken  bool  // it cannot be written to any more
 	reason  error // why the connection ends, as far as somebody said so
 	trusted bool
+	proved  int // identities that the peer has proved to be
 	out     []byte
 	spare   []byte // an empty buffer for out
 	written bool   // something was sent since the last heartbeat
@@ -80,12 +81,21 @@ func (c *Conn) Close(reason error) {
 	c.abort()
 }
 
-// Trust says that the peer has proved who it is, which lifts the bounds that
-// strangers have.
-func (c *Conn) Trust() {
+// Trust says that the peer has proved who it is: so many identities, or none
+// where it is a back end. That lifts the bounds that strangers have.
+func (c *Conn) Trust(identities int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.trusted = true
+	c.trusted, c.proved = true, max(c.proved, identities)
+}
+
+// bounds are how many sessions the peer may have, and links in all of them. The
+// caller holds mu.
+func (c *Conn) bounds() (sessions, links int) {
+	if !c.trusted {
+		return maxStrangers, maxStrangers
+	}
+	return min(knownSessions+moreSessions*c.proved, maxSessions), knownLinks + moreLinks*c.proved
 }
 
 func (c *Conn) isTrusted() bool {

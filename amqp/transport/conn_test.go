@@ -117,6 +117,52 @@ func TestAStrangersSessionsAndLinksAreFew(t *testing.T) {
 	assert.Equal(t, "amqp:resource-limit-exceeded", string(expect[*codec.End](c).Error.Condition))
 }
 
+// A peer that is known has more, and more again for each identity.
+func TestAKnownPeersLinksAreBounded(t *testing.T) {
+	t.Parallel()
+	for identities, links := range map[int]int{0: 256, 1: 272, 100: 1856} {
+		t.Run(fmt.Sprint(identities), func(t *testing.T) {
+			t.Parallel()
+			h := sends(nil)
+			h.trust, h.proved = true, identities
+			c := dial(t, h, transport.Options{})
+			c.open(&codec.Open{ContainerID: "c"})
+			attach := func(n int) {
+				c.send(uint16(n/200), &codec.Attach{Name: fmt.Sprint(n), Handle: uint32(n % 200), Role: codec.RoleReceiver})
+			}
+			for n := range links {
+				if n%200 == 0 {
+					c.begin(uint16(n/200), 1)
+				}
+				attach(n)
+				expect[*codec.Attach](c)
+			}
+			c.send(0, &codec.Detach{Handle: 0, Closed: true})
+			expect[*codec.Detach](c)
+			attach(links)
+			expect[*codec.Attach](c)
+			attach(links + 1)
+			assert.Equal(t, "amqp:resource-limit-exceeded", string(expect[*codec.End](c).Error.Condition))
+		})
+	}
+}
+
+func TestAKnownPeersSessionsAreBounded(t *testing.T) {
+	t.Parallel()
+	for identities, sessions := range map[int]int{0: 128, 1: 132, 1000: 1024} {
+		t.Run(fmt.Sprint(identities), func(t *testing.T) {
+			t.Parallel()
+			c := dial(t, &house{trust: true, proved: identities}, transport.Options{})
+			c.open(&codec.Open{ContainerID: "c"})
+			for channel := range sessions {
+				c.begin(uint16(channel), 1)
+			}
+			c.send(uint16(sessions), &codec.Begin{})
+			require.Error(t, expect[*codec.Close](c).Error)
+		})
+	}
+}
+
 func TestASilentPeerIsCutOff(t *testing.T) {
 	t.Parallel()
 	c := dial(t, &house{trust: true}, transport.Options{IdleTimeout: 100 * time.Millisecond})

@@ -12,10 +12,12 @@ const defaultMessage = 1 << 20
 // does not change afterwards.
 type Link struct {
 	Name    string
-	Sending bool          // we send on it
-	Source  *codec.Source // nil when the peer named none
-	Target  *codec.Target
-	// Properties and DesiredCapabilities are the peer's.
+	Sending bool // we send on it
+	// Source, Target, Properties and DesiredCapabilities are the peer's; Source and
+	// Target may be nil. They are there for Handler.Attach and are forgotten when it
+	// returns, since a peer may make them as large as a frame.
+	Source              *codec.Source
+	Target              *codec.Target
 	Properties          codec.Map
 	DesiredCapabilities []codec.Symbol
 	// Settles says that the peer wants what it receives already settled. The
@@ -56,6 +58,11 @@ func newLink(s *Session, a *codec.Attach) *Link {
 	l.Source, _ = a.Source.(*codec.Source)
 	l.Target, _ = a.Target.(*codec.Target)
 	return l
+}
+
+// forget drops what only the handler needs.
+func (l *Link) forget() {
+	l.Source, l.Target, l.Properties, l.DesiredCapabilities = nil, nil, nil, nil
 }
 
 // Address is the address of the end that is ours, or "".

@@ -86,6 +86,91 @@ func TestTransfersStayWithinTheSessionsWindow(t *testing.T) {
 	assert.Equal(t, "3", string(payload))
 }
 
+// widen opens the session's window.
+func (c *client) widen() {
+	c.t.Helper()
+	c.send(0, &codec.Flow{NextIncomingID: codec.Some(uint32(1)), IncomingWindow: 1 << 16, OutgoingWindow: 1000})
+}
+
+// A peer that settles nothing gets no more than a window.
+func TestWhatIsUnsettledIsBounded(t *testing.T) {
+	t.Parallel()
+	const window = 2048
+	many := make([]transport.Outgoing, window+5)
+	for i := range many {
+		many[i] = transport.Outgoing{Message: []byte{byte(i)}, Ref: i}
+	}
+	settled := make(chan any, len(many))
+	h := sends(func(ref, _ any) { settled <- ref }, many...)
+	h.trust = true
+	c := dial(t, h, transport.Options{})
+	c.open(&codec.Open{ContainerID: "c", MaxFrameSize: 1 << 16})
+	c.begin(0, 1<<16)
+	c.receiver(0, 1<<16)
+	c.widen()
+	first := expect[*codec.Transfer](c).DeliveryID.Value
+	for range window - 1 {
+		expect[*codec.Transfer](c)
+	}
+	settle := func(from, to uint32) {
+		c.send(0, &codec.Disposition{
+			Role: codec.RoleReceiver, First: from, Last: codec.Some(to), Settled: true, State: &codec.Accepted{},
+		})
+	}
+	settle(first+1, first+3)
+	for range 3 {
+		expect[*codec.Transfer](c)
+	}
+	c.send(0, &codec.Flow{NextIncomingID: codec.Some(uint32(1 + window + 3)), IncomingWindow: 1 << 16, OutgoingWindow: 1000, Echo: true})
+	expect[*codec.Flow](c) // and nothing before it
+	settle(first, first+window+2)
+	for range 2 {
+		expect[*codec.Transfer](c)
+	}
+	for i := range window + 3 {
+		ref := <-settled
+		if i < 3 {
+			assert.Equal(t, i+1, ref)
+		}
+	}
+}
+
+// Where the node does not want to know what becomes of its messages, they are not
+// remembered: there is no end to what a peer may leave unsettled.
+func TestWhatNobodyAsksAboutIsNotBounded(t *testing.T) {
+	t.Parallel()
+	many := make([]transport.Outgoing, 5000)
+	for i := range many {
+		many[i] = transport.Outgoing{Message: []byte{byte(i)}}
+	}
+	h := sends(nil, many...)
+	h.trust = true
+	c := dial(t, h, transport.Options{})
+	c.open(&codec.Open{ContainerID: "c", MaxFrameSize: 1 << 16})
+	c.begin(0, 1<<16)
+	c.receiver(0, 1<<16)
+	c.widen()
+	for range many {
+		expect[*codec.Transfer](c)
+	}
+	c.send(0, &codec.Disposition{Role: codec.RoleReceiver, First: 3, State: &codec.Accepted{}})
+	d := expect[*codec.Disposition](c)
+	assert.True(t, d.Settled, "one that waits for us to settle is answered")
+	assert.Equal(t, uint32(3), d.First)
+}
+
+func TestALongNameEndsTheSession(t *testing.T) {
+	t.Parallel()
+	c := enter(t, sends(nil))
+	attach := func(handle uint32, name string) {
+		c.send(0, &codec.Attach{Name: name, Handle: handle, Role: codec.RoleReceiver})
+	}
+	attach(0, strings.Repeat("x", 1024))
+	expect[*codec.Attach](c)
+	attach(1, strings.Repeat("x", 1025))
+	assert.Equal(t, "amqp:invalid-field", string(expect[*codec.End](c).Error.Condition))
+}
+
 // A node that waits for its queue is told, though the flow was not for its link.
 func TestANodeHearsThatItsQueueIsEmpty(t *testing.T) {
 	t.Parallel()
@@ -93,7 +178,10 @@ func TestANodeHearsThatItsQueueIsEmpty(t *testing.T) {
 	h := &house{trust: true, attach: func(l *transport.Link) (transport.Node, *codec.Error) {
 		l.Send(transport.Outgoing{Message: []byte("1")})
 		l.Send(transport.Outgoing{Message: []byte("2")})
-		return transport.Node{Flow: func() { told <- l.Queued() }}, nil
+		return transport.Node{Flow: func() {
+			waiting, _ := l.Queued()
+			told <- waiting
+		}}, nil
 	}}
 	c := dial(t, h, transport.Options{})
 	c.open(&codec.Open{ContainerID: "c", MaxFrameSize: 512})

@@ -46,12 +46,15 @@ func (l *Link) Credit() int {
 	return int(l.credit)
 }
 
-// Queued is how many messages wait to be sent.
-func (l *Link) Queued() int {
+// Queued is how many messages wait to be sent, and how many bytes they have.
+func (l *Link) Queued() (messages, bytes int) {
 	c := l.session.conn
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return len(l.queue)
+	for i := range l.queue {
+		bytes += len(l.queue[i].Message)
+	}
+	return len(l.queue), bytes
 }
 
 // Drained says that there is nothing to send. Where the peer asked to drain the
@@ -140,6 +143,9 @@ func (l *Link) carry(o *outgoing) bool {
 		if s.window == 0 {
 			return false // until a flow
 		}
+		if first && !o.Settled && len(s.unsettled) >= maxUnsettled {
+			return false // until a disposition
+		}
 		if len(c.out) > softOut {
 			l.stalled = true
 			c.stalled = append(c.stalled, l)
@@ -171,7 +177,7 @@ func (l *Link) begin(o *outgoing, t *codec.Transfer) {
 	}
 	t.DeliveryID, t.DeliveryTag = codec.Some(id), o.Tag
 	t.MessageFormat, t.Settled = codec.Some(uint32(0)), codec.Some(o.Settled)
-	if !o.Settled {
+	if !o.Settled && l.node.Settled != nil { // else nobody wants to know
 		s.unsettled[id] = pending{l, o.Ref}
 	}
 }

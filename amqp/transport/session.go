@@ -45,8 +45,8 @@ func (c *Conn) begin(channel uint16, s *Session, b *codec.Begin) *codec.Error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.trusted && c.begun >= maxStrangers {
-		return codec.Failure("amqp:resource-limit-exceeded", "too many sessions without credentials")
+	if limit, _ := c.bounds(); c.begun >= limit {
+		return codec.Failure("amqp:resource-limit-exceeded", fmt.Sprintf("more than %d sessions", limit))
 	}
 	c.begun++
 	c.sessions[channel] = &Session{
@@ -134,12 +134,7 @@ func (s *Session) flow(f *codec.Flow) *codec.Error {
 		}
 		l.grant(f)
 	}
-	var emptied []*Link
-	for _, other := range s.links {
-		if other.transmit() {
-			emptied = append(emptied, other)
-		}
-	}
+	emptied := s.transmit()
 	c.mu.Unlock()
 	tellEmptied(emptied)
 	if l != nil {
@@ -151,6 +146,17 @@ func (s *Session) flow(f *codec.Flow) *codec.Error {
 		c.mu.Unlock()
 	}
 	return nil
+}
+
+// transmit lets the links send what waits, and returns those whose queues that has
+// emptied. The caller holds mu.
+func (s *Session) transmit() (emptied []*Link) {
+	for _, l := range s.links {
+		if l.transmit() {
+			emptied = append(emptied, l)
+		}
+	}
+	return emptied
 }
 
 // tellFlow tells the peer the state of the session and of a link, if that is not
@@ -181,19 +187,20 @@ func (s *Session) disposition(d *codec.Disposition) {
 	c.mu.Lock()
 	last := d.Last.Or(d.First)
 	var done []pending
+	var emptied []*Link
 	if terminal(d) {
 		done = s.settle(d.First, last)
-	}
-	if len(done) > 0 && !d.Settled { // the peer waits for us to settle
-		c.enqueue(s.channel, &codec.Disposition{
-			Role: codec.RoleSender, First: d.First, Last: d.Last, Settled: true, State: d.State,
-		}, nil)
+		emptied = s.transmit()
+		if !d.Settled { // the peer waits for us to settle
+			c.enqueue(s.channel, &codec.Disposition{
+				Role: codec.RoleSender, First: d.First, Last: d.Last, Settled: true, State: d.State,
+			}, nil)
+		}
 	}
 	c.mu.Unlock()
+	tellEmptied(emptied)
 	for _, p := range done {
-		if p.link.node.Settled != nil {
-			p.link.node.Settled(p.ref, d.State)
-		}
+		p.link.node.Settled(p.ref, d.State)
 	}
 }
 

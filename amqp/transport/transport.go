@@ -52,18 +52,25 @@ func (o Options) withDefaults() Options {
 }
 
 // Bounds of a connection. A stranger is a peer that Conn.Trust was not called
-// for.
+// for; one that is known has more sessions and links, and more again for each
+// identity that it has proved to be, since a connection may carry many devices.
 const (
 	MaxFrame       = 64 << 10 // bytes, both ways
 	maxSASLFrame   = 8 << 10  // room for a token in PLAIN
 	maxSessions    = 1024
 	maxStrangers   = 16 // sessions, and links of all of them, of a stranger
+	knownSessions  = 128
+	knownLinks     = 256
+	moreSessions   = 4 // for each identity
+	moreLinks      = 16
+	maxName        = 1 << 10 // bytes of a link's name
 	maxHandle      = 255
-	maxPartial     = 8 << 20           // bytes of messages that have not arrived whole
+	maxPartial     = 1 << 20           // bytes of messages that have not arrived whole
 	sessionWindow  = 2048              // transfers
+	maxUnsettled   = sessionWindow     // deliveries of a session that the peer has not settled
 	maxLate        = 2 * sessionWindow // frames that come after a session's end
 	softOut        = 256 << 10
-	hardOut        = 8 << 20 // bytes that wait for a peer that does not read
+	hardOut        = 1 << 20 // bytes that wait for a peer that does not read
 	minHeartbeat   = 100 * time.Millisecond
 	minFrame       = 512
 	transferHeader = 64 // bytes, at most, of a transfer's frame besides the message
