@@ -3,6 +3,7 @@ package wire_test
 import (
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -57,9 +58,13 @@ func (i identity) events() string { return i.path() + "/messages/events/" }
 func (i identity) deviceBound() string { return i.path() + "/messages/devicebound/#" }
 
 // restPath is the identity's path in the service API under a prefix, such as
-// /twins/.
+// /twins/. Ids are percent-encoded there, and nowhere else.
 func (i identity) restPath(prefix string) string {
-	return prefix + strings.TrimPrefix(i.path(), "devices/")
+	path := prefix + url.PathEscape(i.DeviceID)
+	if i.ModuleID != "" {
+		path += "/modules/" + url.PathEscape(i.ModuleID)
+	}
+	return path
 }
 
 // The filters that all identities share.
