@@ -103,6 +103,12 @@ func (a *Authorizer) Policy(name string) (Policy, bool) {
 // identity may sign for the bare host, as amenzhinsky/iothub does
 // (sdk-wire.md 0.3).
 func (a *Authorizer) Device(id iot.Identity, token string) (Principal, error) {
+	return a.DeviceAt(id, token, id.Path())
+}
+
+// DeviceAt is Device for a path under the hub, as `devices/d/messages/events`, for
+// which alone the token may be.
+func (a *Authorizer) DeviceAt(id iot.Identity, token, path string) (Principal, error) {
 	t, err := parse(token)
 	if err != nil {
 		return Principal{}, refusal(err, iot.ErrUnauthorized)
@@ -111,17 +117,17 @@ func (a *Authorizer) Device(id iot.Identity, token string) (Principal, error) {
 	if err != nil {
 		return Principal{}, fmt.Errorf("%s may not connect: %w", describe(id), err)
 	}
-	return a.admit(id, t, known)
+	return a.admit(id, t, path, known)
 }
 
-// DeviceWithKeys is Device for an identity whose keys are given, whoever it is.
+// DeviceWithKeys is DeviceAt for an identity whose keys are given, whoever it is.
 // Errors: 401003.
-func (a *Authorizer) DeviceWithKeys(id iot.Identity, token string, known iot.Authentication) (Principal, error) {
+func (a *Authorizer) DeviceWithKeys(id iot.Identity, token, path string, known iot.Authentication) (Principal, error) {
 	t, err := parse(token)
 	if err != nil {
 		return Principal{}, refusal(err, iot.ErrUnauthorized)
 	}
-	return a.admit(id, t, known)
+	return a.admit(id, t, path, known)
 }
 
 // Service checks a back end's token: a policy that has the right signed it, for
@@ -148,7 +154,7 @@ func (a *Authorizer) Service(token string, need Rights, resource string) (Princi
 }
 
 // admit is what the two ways to check a device have in common.
-func (a *Authorizer) admit(id iot.Identity, t Token, known iot.Authentication) (Principal, error) {
+func (a *Authorizer) admit(id iot.Identity, t Token, path string, known iot.Authentication) (Principal, error) {
 	var p Principal
 	var err error
 	switch {
@@ -160,7 +166,7 @@ func (a *Authorizer) admit(id iot.Identity, t Token, known iot.Authentication) (
 		p, err = selfSigned(id, t, known)
 	}
 	if err == nil {
-		p.Expires, err = a.inForce(t, id.Path())
+		p.Expires, err = a.inForce(t, path)
 	}
 	if err != nil {
 		return Principal{}, refusal(err, iot.ErrUnauthorized)

@@ -264,7 +264,7 @@ func TestAMalformedTokenIsRefusedEverywhere(t *testing.T) {
 	a, _ := newAuthorizer()
 	_, err := a.Device(thermostat, "nonsense")
 	require.ErrorIs(t, err, iot.ErrUnauthorized)
-	_, err = a.DeviceWithKeys(thermostat, "nonsense", sas(deviceKey, ""))
+	_, err = a.DeviceWithKeys(thermostat, "nonsense", thermostat.Path(), sas(deviceKey, ""))
 	require.ErrorIs(t, err, iot.ErrUnauthorized)
 	_, err = a.Service("nonsense", auth.ServiceConnect, "")
 	require.ErrorIs(t, err, iot.ErrUnauthorizedAccess)
@@ -276,13 +276,13 @@ func TestAnIdentityWithGivenKeys(t *testing.T) {
 	a, _ := newAuthorizer()
 	stranger := iot.Device("stranger")
 	token := signed(t, "127.0.0.1/devices/stranger", auth.WellKnownKey, "")
-	p, err := a.DeviceWithKeys(stranger, token, sas(auth.WellKnownKey, ""))
+	p, err := a.DeviceWithKeys(stranger, token, stranger.Path(), sas(auth.WellKnownKey, ""))
 	require.NoError(t, err)
 	assert.Equal(t, start.Add(time.Hour+5*time.Minute), p.Expires)
 
-	_, err = a.DeviceWithKeys(stranger, token, sas(deviceKey, ""))
+	_, err = a.DeviceWithKeys(stranger, token, stranger.Path(), sas(deviceKey, ""))
 	require.ErrorIs(t, err, iot.ErrUnauthorized)
-	_, err = a.DeviceWithKeys(iot.Device("other"), token, sas(auth.WellKnownKey, ""))
+	_, err = a.DeviceWithKeys(iot.Device("other"), token, "devices/other", sas(auth.WellKnownKey, ""))
 	require.ErrorIs(t, err, iot.ErrUnauthorized)
 }
 

@@ -37,6 +37,26 @@ func (h *Hub) admit(r ConnectRequest, l Link) (*Session, error) {
 	if h.closed {
 		return nil, errShuttingDown()
 	}
+	s, err := h.session(r)
+	if err != nil {
+		return nil, err
+	}
+	s.link = l
+	if older := h.connections.attach(s); older != nil {
+		older.cut(cmp.Or(older.request.Replaced, error(iot.ErrConnectionReplaced)))
+	}
+	if !s.expires.IsZero() { // a token has an end
+		s.expire(s.expires.Sub(s.since))
+	}
+	if r.ModelID != "" {
+		h.twins.SetModel(r.Identity, r.ModelID)
+	}
+	return s, nil
+}
+
+// session authenticates a device and makes a session that nobody knows of yet. The
+// caller holds the device's lock.
+func (h *Hub) session(r ConnectRequest) (*Session, error) {
 	principal, err := h.authenticate(r)
 	if err != nil {
 		return nil, err
@@ -45,22 +65,12 @@ func (h *Hub) admit(r ConnectRequest, l Link) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	now := h.clock.Now()
 	r.Token, r.Certificates = "", nil // the session has no use for them
 	s := &Session{
-		hub: h, link: l, request: r, since: now, scope: string(principal.Authentication),
+		hub: h, request: r, since: h.clock.Now(), scope: string(principal.Authentication), expires: principal.Expires,
 		origin: &iot.Origin{Identity: r.Identity, GenerationID: generation, AuthMethod: principal.Method, ModelID: r.ModelID},
 	}
-	s.touch(now)
-	if older := h.connections.attach(s); older != nil {
-		older.cut(cmp.Or(older.request.Replaced, error(iot.ErrConnectionReplaced)))
-	}
-	if !principal.Expires.IsZero() { // a token has an end
-		s.expire(principal.Expires.Sub(now))
-	}
-	if r.ModelID != "" {
-		h.twins.SetModel(r.Identity, r.ModelID)
-	}
+	s.touch(s.since)
 	return s, nil
 }
 
@@ -74,14 +84,15 @@ func (h *Hub) authenticate(r ConnectRequest) (auth.Principal, error) {
 	if r.Token == "" {
 		return a.DeviceWithCertificate(r.Identity, r.Certificates)
 	}
-	principal, err := a.Device(r.Identity, r.Token)
+	path := cmp.Or(r.Path, r.Identity.Path())
+	principal, err := a.DeviceAt(r.Identity, r.Token, path)
 	if err == nil || !h.autoCreate || r.Identity.IsModule() || !errors.Is(err, iot.ErrDeviceNotFound) {
 		return principal, err
 	}
 	known := iot.Authentication{
 		Type: iot.AuthenticationSAS, PrimaryKey: auth.WellKnownKey, SecondaryKey: auth.WellKnownKey,
 	}
-	if principal, err = a.DeviceWithKeys(r.Identity, r.Token, known); err != nil {
+	if principal, err = a.DeviceWithKeys(r.Identity, r.Token, path, known); err != nil {
 		return principal, err
 	}
 	_, err = h.createDevice(registry.Device{ID: r.Identity.DeviceID, Authentication: known}, twin.Initial{})

@@ -188,6 +188,21 @@ func (c *connections) presence(id iot.Identity) Presence {
 	return state
 }
 
+// touch notes that an identity sent or received something without a connection.
+func (c *connections) touch(id iot.Identity, now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := c.places[id]
+	switch {
+	case p == nil:
+		c.places[id] = &place{activity: now}
+	case p.session != nil:
+		p.session.touch(now)
+	default:
+		p.activity = now
+	}
+}
+
 func (c *connections) refuse(r Refusal) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -33,8 +33,11 @@ type ConnectRequest struct {
 	ModelID      string              // Plug and Play model, or empty
 	Agent        string              // DeviceClientType, or empty
 	APIVersion   string
-	Protocol     string // "Mqtt", "MqttWs", "Amqp", "AmqpWs"
+	Protocol     string // "Mqtt", "MqttWs", "Amqp", "AmqpWs", "Https"
 	RemoteAddr   string
+	// Path is what the token must be good for, under the hub: empty is all of the
+	// identity.
+	Path string
 	// Replaced is why this connection ends when a newer one of the same identity
 	// takes its place; nil is iot.ErrConnectionReplaced.
 	Replaced error

@@ -56,6 +56,9 @@ func (h *Hub) Connections() []Connection {
 	list := make([]Connection, 0, len(c.places))
 	live := make([]*Session, 0, len(c.places))
 	for id, p := range c.places {
+		if p.updated.IsZero() {
+			continue // it speaks HTTPS only
+		}
 		list = append(list, Connection{Identity: id, Connected: p.session != nil, Last: p.last})
 		live = append(live, p.session)
 	}

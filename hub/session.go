@@ -19,6 +19,7 @@ type Session struct {
 	request ConnectRequest // without its secrets
 	scope   string         // how it authenticated: "sas", "selfSigned", "certificateAuthority"
 	since   time.Time
+	expires time.Time // of its token, when it connected; zero: never
 	resumed any
 
 	messaging atomic.Bool  // it has sent a message, or asked for messages

@@ -102,7 +102,7 @@ func TestOperationsToComeAreNotFoundYet(t *testing.T) {
 		"GET /configurations", "POST /configurations/testQueries", "GET /configurations/c", "PUT /configurations/c", "DELETE /configurations/c",
 		"GET /jobs", "POST /jobs/create", "GET /jobs/j", "DELETE /jobs/j",
 		"GET /jobs/v2/query", "GET /jobs/v2/j", "PUT /jobs/v2/j", "POST /jobs/v2/j/cancel",
-		"POST /devices/d/files", "POST /devices/d/messages/events", "GET /devices/d/messages/devicebound",
+		"POST /devices/d/files",
 	} {
 		method, path, _ := strings.Cut(operation, " ")
 		r := f.do(method, path, "")

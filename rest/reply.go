@@ -2,6 +2,7 @@ package rest
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
@@ -13,7 +14,8 @@ import (
 type reply struct {
 	status int
 	header map[string]string // beside those every answer has
-	body   []byte            // JSON; nil: none
+	body   []byte            // nil: none
+	kind   string            // of the body; empty: JSON
 }
 
 // noContent is the answer to what succeeded and has nothing to tell.
@@ -54,7 +56,7 @@ func (r reply) write(w http.ResponseWriter, id string) {
 		w.WriteHeader(r.status)
 		return
 	}
-	h.Set("Content-Type", "application/json; charset=utf-8")
+	h.Set("Content-Type", cmp.Or(r.kind, "application/json; charset=utf-8"))
 	h.Set("Content-Length", strconv.Itoa(len(r.body)))
 	w.WriteHeader(r.status)
 	_, _ = w.Write(r.body) // a client that went away needs no answer

@@ -1,6 +1,7 @@
-// Package rest is IoT Hub's HTTP API for back ends: device and module
-// identities, twins, digital twins, direct methods, purging queues and feedback.
-// It speaks HTTP and nothing else: what an operation does is the hub's affair.
+// Package rest is IoT Hub's HTTP API: for back ends, device and module identities,
+// twins, digital twins, direct methods, purging queues and feedback; for devices,
+// messages in both directions. It speaks HTTP and nothing else: what an operation
+// does is the hub's affair.
 //
 // IoT Hub: contract.md §12, iothub-2021-04-12.swagger.json.
 package rest
@@ -46,6 +47,7 @@ type call struct {
 
 	writer     http.ResponseWriter // which is told of a body that is too large
 	doorkeeper doorkeeper          // nil when there is none
+	visit      *hub.Visit          // of a device's; nil for back ends
 }
 
 // parameters are the variable segments of a path, decoded; empty where the route
@@ -74,7 +76,9 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // Nothing reads the body before the operation does.
 func (a *api) answer(c *call) (answer reply, err error) {
 	defer func() {
-		if p := recover(); p != nil {
+		if p := recover(); p == http.ErrAbortHandler { //nolint:errorlint // as it is
+			panic(p) // a verdict cuts the connection
+		} else if p != nil {
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()

@@ -23,10 +23,12 @@ type route struct {
 func (r route) String() string { return r.method + " " + r.path }
 
 // routes is the API. Where two rows fit a request, the first is meant.
-// IoT Hub: contract.md Appendix A; rights §4.4, envelopes §12.4.
+// Those with DeviceConnect are for devices, which authenticate in ways of their own.
+// IoT Hub: contract.md Appendix A, §17; rights §4.4, envelopes §12.4.
 func routes() []route {
 	const (
 		read, write, service = auth.RegistryRead, auth.RegistryWrite, auth.ServiceConnect
+		connect              = auth.DeviceConnect
 		device               = "devices/{device}"
 		modules              = device + "/modules"
 		module               = modules + "/{module}"
@@ -34,6 +36,7 @@ func routes() []route {
 		moduleTwin           = deviceTwin + "/modules/{module}"
 		digitalTwin          = "digitaltwins/{device}"
 		feedback             = "messages/serviceBound/feedback"
+		deviceBound          = device + "/messages/deviceBound"
 	)
 	offered := []route{
 		{"GET", "devices", read, plain, (*api).listDevices},
@@ -71,6 +74,12 @@ func routes() []route {
 		{"GET", feedback, service, plain, (*api).receiveFeedback},
 		{"DELETE", feedback + "/{lockToken}", service, plain, (*api).completeFeedback},
 		{"POST", feedback + "/{lockToken}/abandon", service, plain, (*api).abandonFeedback},
+
+		{"POST", device + "/messages/events", connect, plain, (*api).telemetry},
+		{"POST", module + "/messages/events", connect, plain, (*api).telemetry},
+		{"GET", deviceBound, connect, plain, (*api).receive},
+		{"DELETE", deviceBound + "/{lockToken}", connect, plain, (*api).complete},
+		{"POST", deviceBound + "/{lockToken}/abandon", connect, plain, (*api).abandon},
 	}
 	return append(offered, unoffered()...)
 }
@@ -94,11 +103,6 @@ func unoffered() []route {
 		"POST jobs/v2/{name}/cancel",
 		"GET jobs/{name}",
 		"DELETE jobs/{name}",
-		"POST devices/{device}/messages/events",
-		"POST devices/{device}/modules/{module}/messages/events",
-		"GET devices/{device}/messages/deviceBound",
-		"DELETE devices/{device}/messages/deviceBound/{lockToken}",
-		"POST devices/{device}/messages/deviceBound/{lockToken}/abandon",
 		"POST devices/{device}/files",
 		"POST devices/{device}/files/notifications",
 		"POST devices/{device}/files/notifications/{name}",

@@ -59,3 +59,7 @@ func ServeWeb(h http.Handler, ln net.Listener, log zerolog.Logger, timeout time.
 	w.serve(ln)
 	return w.close
 }
+
+// Respell gives the properties in a request's header the names they have in what
+// was read.
+func Respell(r *http.Request, read []byte) { _ = respell(r, read) }

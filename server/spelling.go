@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"net/http"
 	"net/textproto"
-	"strings"
 	"sync"
 )
 
@@ -16,7 +15,7 @@ const propertyHeader = "Iothub-App-"
 // comes, as much as a head may have and what http.Server reads ahead; after that,
 // which is of the next request, what it reads ahead.
 const (
-	readAhead = 4 << 10
+	readAhead = 8 << 10 // http.Server's buffer has half of that
 	wholeHead = maxHeader + 2*readAhead
 )
 
@@ -51,12 +50,7 @@ func (s *spelling) note(read []byte) {
 func (s *spelling) begin(r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for name := range r.Header {
-		if strings.HasPrefix(name, propertyHeader) {
-			respell(r, s.recent)
-			break
-		}
-	}
+	s.recent = respell(r, s.recent)
 	s.serving = true
 }
 
@@ -76,24 +70,30 @@ func (s *spelling) stop() {
 }
 
 // respell gives the properties in a request's header the names they have in its
-// head, which is the latest in read. Where it is not there they stay as they are.
-func respell(r *http.Request, read []byte) {
-	at := bytes.LastIndex(read, []byte(r.Method+" "+r.RequestURI+" "+r.Proto))
+// head, which is the first that fits in what was read, and returns what was read
+// after that. Where it is not there they stay as they are.
+func respell(r *http.Request, read []byte) (rest []byte) {
+	at := bytes.Index(read, []byte(r.Method+" "+r.RequestURI+" "+r.Proto))
 	if at < 0 {
-		return
+		return read
 	}
-	_, fields, _ := bytes.Cut(read[at:], []byte("\n"))
-	for line := range bytes.Lines(fields) {
+	_, rest, _ = bytes.Cut(read[at:], []byte("\n"))
+	for len(rest) > 0 {
+		var line []byte
+		line, rest, _ = bytes.Cut(rest, []byte("\n"))
 		if len(bytes.TrimSpace(line)) == 0 {
-			return // the head is over
+			break // the head is over
 		}
 		name, _, _ := bytes.Cut(line, []byte(":"))
+		if len(name) < len(propertyHeader) || !bytes.EqualFold(name[:len(propertyHeader)], []byte(propertyHeader)) {
+			continue
+		}
 		sent := string(name)
 		known := textproto.CanonicalMIMEHeaderKey(sent)
-		values, there := r.Header[known]
-		if there && sent != known && strings.HasPrefix(known, propertyHeader) {
+		if values, there := r.Header[known]; there && sent != known {
 			delete(r.Header, known)
 			r.Header[sent] = values
 		}
 	}
+	return rest
 }
