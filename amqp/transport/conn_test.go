@@ -171,6 +171,18 @@ func TestASilentPeerIsCutOff(t *testing.T) {
 	assert.ErrorContains(t, c.end(), "silent")
 }
 
+func TestAFrameHasToBecomeWholeInTime(t *testing.T) {
+	t.Parallel()
+	c := dial(t, &house{trust: true}, transport.Options{FrameTimeout: 100 * time.Millisecond})
+	c.open(&codec.Open{ContainerID: "c"})
+	begin := string(frameOf(0, 0, &codec.Begin{}, ""))
+	for i := range begin[:len(begin)-1] {
+		c.raw(begin[i : i+1])
+	}
+	assert.Contains(t, expect[*codec.Close](c).Error.Description.Value, "not whole within 100ms")
+	assert.Error(t, c.end())
+}
+
 func TestHeartbeatsAreSentAsThePeerWantsThem(t *testing.T) {
 	t.Parallel()
 	c := dial(t, &house{trust: true}, transport.Options{})

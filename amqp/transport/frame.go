@@ -2,8 +2,10 @@ package transport
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
+	"os"
 	"time"
 
 	"github.com/linarite/linarite/amqp/codec"
@@ -40,7 +42,39 @@ func (c *Conn) next() (frame, error) {
 			return frame{}, err
 		}
 	}
-	return c.read(frameAMQP, MaxFrame)
+	if _, err := c.in.Peek(1); err != nil {
+		return frame{}, err
+	}
+	if c.whole() {
+		return c.read(frameAMQP, MaxFrame)
+	}
+	return c.rest()
+}
+
+// whole says whether the next frame is there already.
+func (c *Conn) whole() bool {
+	if c.in.Buffered() < frameHeader {
+		return false
+	}
+	h, _ := c.in.Peek(frameHeader)
+	return c.in.Buffered() >= int(binary.BigEndian.Uint32(h))
+}
+
+// rest reads a frame that has begun, for which the peer has a time of its own.
+func (c *Conn) rest() (frame, error) {
+	deadline := clock.Wall().Add(c.o.FrameTimeout)
+	if !c.isTrusted() {
+		deadline = earlier(deadline, c.start.Add(c.o.TrustTimeout))
+	}
+	c.readArmed = time.Time{}
+	if err := c.net.SetReadDeadline(deadline); err != nil {
+		return frame{}, err
+	}
+	f, err := c.read(frameAMQP, MaxFrame)
+	if errors.Is(err, os.ErrDeadlineExceeded) && c.isTrusted() {
+		err = codec.Failure("amqp:connection:framing-error", fmt.Sprintf("a frame that was not whole within %s", c.o.FrameTimeout))
+	}
+	return f, err
 }
 
 func earlier(a, b time.Time) time.Time {

@@ -19,8 +19,9 @@ import (
 
 // Timeouts of Options, in wall time.
 const (
-	DefaultConnectTimeout = 30 * time.Second
-	DefaultTrustTimeout   = 60 * time.Second
+	DefaultConnectTimeout = 15 * time.Second
+	DefaultTrustTimeout   = 30 * time.Second
+	DefaultFrameTimeout   = 20 * time.Second
 	DefaultWriteTimeout   = 20 * time.Second
 	DefaultIdleTimeout    = 4 * time.Minute
 )
@@ -29,6 +30,7 @@ const (
 type Options struct {
 	ConnectTimeout time.Duration // from the first byte to the peer's open
 	TrustTimeout   time.Duration // until Conn.Trust, else the connection is closed
+	FrameTimeout   time.Duration // of one frame, from its first byte to its last
 	WriteTimeout   time.Duration // of one write that the peer does not take
 	// IdleTimeout is how long a peer may be silent. It is told half of that.
 	IdleTimeout time.Duration
@@ -41,6 +43,7 @@ func (o Options) withDefaults() Options {
 	}{
 		{&o.ConnectTimeout, DefaultConnectTimeout},
 		{&o.TrustTimeout, DefaultTrustTimeout},
+		{&o.FrameTimeout, DefaultFrameTimeout},
 		{&o.WriteTimeout, DefaultWriteTimeout},
 		{&o.IdleTimeout, DefaultIdleTimeout},
 	} {

@@ -11,15 +11,16 @@ type account struct {
 	ledger *ledger
 	id     string
 
-	mu       sync.Mutex
-	sent     [2]int64          // the last number of each stream of telemetry
-	accepted [2]int64          // the last number that has to be read
-	read     [readers][2]int64 // the last number that was
-	again    map[content]int   // telemetry that was sent twice
-	messages struct{ sent, received int64 }
-	feedback map[string]struct{} // ids of messages of whose end nobody has told yet
-	reported int64               // the version of what was reported last
-	desired  struct{ set, seen int64 }
+	mu        sync.Mutex
+	sent      [2]int64          // the last number of each stream of telemetry
+	accepted  [2]int64          // the last number that has to be read
+	read      [readers][2]int64 // the last number that was
+	again     map[content]int   // telemetry that was sent twice
+	messages  struct{ sent, received int64 }
+	feedback  map[string]struct{} // ids of messages of whose end nobody has told yet
+	reported  int64               // the version of what was reported last
+	uncertain bool                // a report may have come through whose answer was lost
+	desired   struct{ set, seen int64 }
 }
 
 // next is the next message of a stream of telemetry.
@@ -207,10 +208,16 @@ func (a *account) changed(version int64, patch []byte) {
 	a.ledger.add(changesSeen)
 }
 
+// unanswered notes that a report was sent whose answer was lost.
+func (a *account) unanswered() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.uncertain = true
+}
+
 // twin notes that the device has read its twin: what was missed while it was away
-// is made good by that. uncertain says that a report is under way whose answer
-// was lost.
-func (a *account) twin(view []byte, uncertain bool) {
+// is made good by that, and it shows whether a report came through.
+func (a *account) twin(view []byte) {
 	var t struct{ Desired, Reported section }
 	if err := json.Unmarshal(view, &t); err != nil || !t.Desired.whole() || !t.Reported.whole() {
 		a.ledger.lose(1, "the twin of %s is %s", a.id, view)
@@ -219,9 +226,10 @@ func (a *account) twin(view []byte, uncertain bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.ledger.add(twinsRead)
-	if uncertain && t.Reported.Version == a.reported+1 {
+	if a.uncertain && t.Reported.Version == a.reported+1 {
 		a.reported++
 	}
+	a.uncertain = false
 	if t.Reported.Version != a.reported {
 		a.ledger.lose(1, "the reported properties of %s have version %d, not %d", a.id, t.Reported.Version, a.reported)
 	}

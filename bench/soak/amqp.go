@@ -120,7 +120,11 @@ func (w *amqpWire) ofTwin(m *amqp.Message) error {
 		w.device.changed(version, m.GetData())
 		return nil
 	}
-	w.twins <- twinAnswer{fmt.Sprint(m.Annotations["status"]), version, m.GetData()}
+	a := twinAnswer{fmt.Sprint(m.Annotations["status"]), version, m.GetData()}
+	if a.status == "200" && len(a.body) > 0 { // else it answers the wish to be told of changes
+		w.device.read(a.body)
+	}
+	w.twins <- a
 	return nil
 }
 
@@ -161,12 +165,12 @@ func (w *amqpWire) report(patch string) (int64, error) {
 	return a.version, err
 }
 
-func (w *amqpWire) twin() ([]byte, error) {
+func (w *amqpWire) twin() error {
 	a, err := w.ask("GET", "", "")
 	if err == nil && a.status != "200" {
 		err = fmt.Errorf("the twin is answered with %s %s", a.status, a.body)
 	}
-	return a.body, err
+	return err
 }
 
 // ask sends a request about the twin.

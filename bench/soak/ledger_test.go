@@ -50,7 +50,7 @@ func TestNothingIsDueOnceAllHasCome(t *testing.T) {
 	a.changed(2, desiredPatch(2))
 	a.desiredIs(3)
 	a.reportedIs(2)
-	a.twin([]byte(`{"desired":{"soak":{"version":3},"$version":3},"reported":{"soak":{"version":2},"$version":2}}`), false)
+	a.twin([]byte(`{"desired":{"soak":{"version":3},"$version":3},"reported":{"soak":{"version":2},"$version":2}}`))
 	a.changed(3, desiredPatch(3)) // it is told of what it has read
 	if n, what := l.due(); n != 0 || l.lost.Load() != 0 || l.errors.Load() != 0 {
 		t.Errorf("%d due: %q; faults: %q", n, what, l.faultList())
@@ -99,12 +99,12 @@ func TestEachLossIsFound(t *testing.T) {
 		"a report has a wrong number":            {func(a *account) { a.reportedIs(3) }, "have version 3, not 2"},
 		"a twin has lost a report": {func(a *account) {
 			a.reportedIs(2)
-			a.twin([]byte(`{"desired":{"$version":1},"reported":{"$version":1}}`), false)
+			a.twin([]byte(`{"desired":{"$version":1},"reported":{"$version":1}}`))
 		}, "have version 1, not 2"},
 		"a twin has lost a change": {func(a *account) {
 			a.desiredIs(2)
 			a.changed(2, desiredPatch(2))
-			a.twin([]byte(`{"desired":{"$version":1},"reported":{"$version":1}}`), false)
+			a.twin([]byte(`{"desired":{"$version":1},"reported":{"$version":1}}`))
 		}, "back at version 1 after 2"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -127,7 +127,8 @@ func TestAReportWhoseAnswerWasLostIsTakenFromTheTwin(t *testing.T) {
 	for _, version := range []int64{1, 2} {
 		l := newLedger(io.Discard)
 		a := l.open("d")
-		a.twin(fmt.Appendf(nil, `{"desired":{"$version":1},"reported":{"soak":{"version":%d},"$version":%[1]d}}`, version), true)
+		a.unanswered()
+		a.twin(fmt.Appendf(nil, `{"desired":{"$version":1},"reported":{"soak":{"version":%d},"$version":%[1]d}}`, version))
 		a.reportedIs(version + 1)
 		if l.lost.Load() != 0 {
 			t.Errorf("version %d: %q", version, l.faultList())

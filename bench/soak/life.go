@@ -48,12 +48,11 @@ type life struct {
 	way  path
 	amqp bool
 
-	wire      wire
-	shown     time.Time // its token
-	ever      bool      // it has been connected before
-	behind    bool      // it has not caught up on this connection yet
-	pending   *content  // sent, and perhaps lost with its connection
-	uncertain bool      // a report is
+	wire    wire
+	shown   time.Time // its token
+	ever    bool      // it has been connected before
+	behind  bool      // it has not caught up on this connection yet
+	pending *content  // sent, and perhaps lost with its connection
 }
 
 func newLife(s *soak, number int, who harness.Identity, account *account) *life {
@@ -78,6 +77,8 @@ func (d *life) name() string { return d.who.DeviceID }
 func (d *life) message(got *arrival) { d.account.message(got) }
 
 func (d *life) changed(version int64, patch []byte) { d.account.changed(version, patch) }
+
+func (d *life) read(view []byte) { d.account.twin(view) }
 
 // call answers a method: with its name and its payload.
 func (d *life) call(method string, payload []byte) (int, []byte) {
@@ -172,12 +173,10 @@ func (d *life) catchUp() error {
 		d.account.acknowledged(*d.pending)
 		d.pending = nil
 	}
-	view, err := d.wire.twin()
-	if err != nil {
+	if err := d.wire.twin(); err != nil {
 		return fmt.Errorf("read the twin: %w", err)
 	}
-	d.account.twin(view, d.uncertain)
-	d.uncertain, d.behind = false, false
+	d.behind = false
 	return nil
 }
 
@@ -220,7 +219,7 @@ func (d *life) act() error {
 func (d *life) report() error {
 	version, err := d.wire.report(d.account.nextReport())
 	if err != nil {
-		d.uncertain = true
+		d.account.unanswered()
 		return fmt.Errorf("report: %w", err)
 	}
 	d.account.reportedIs(version)

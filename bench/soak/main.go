@@ -21,10 +21,13 @@
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/linarite/linarite/bench/machine"
@@ -44,14 +47,16 @@ func main() {
 	flag.StringVar(&o.json, "json", "", "write the report as JSON to this file")
 	flag.StringVar(&o.svg, "svg", "", "draw the curve into this file")
 	flag.Parse()
-	if err := soakHub(o); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := soakHub(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, "soak:", err)
 		os.Exit(1)
 	}
 }
 
 // soakHub runs, reports, and says what is wrong.
-func soakHub(o options) error {
+func soakHub(ctx context.Context, o options) error {
 	if o.every <= 0 {
 		o.every = o.duration / 180
 	}
@@ -68,7 +73,7 @@ func soakHub(o options) error {
 	if err := machine.RaiseFileLimit(); err != nil {
 		return err
 	}
-	r, err := run(o)
+	r, err := run(ctx, o)
 	if err != nil {
 		return err
 	}

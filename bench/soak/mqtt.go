@@ -151,9 +151,9 @@ func (w *mqttWire) report(patch string) (int64, error) {
 	return a.version, err
 }
 
-func (w *mqttWire) twin() ([]byte, error) {
-	a, err := w.ask("GET/", " ", "200")
-	return a.body, err
+func (w *mqttWire) twin() error {
+	_, err := w.ask("GET/", " ", "200")
+	return err
 }
 
 // ask sends a request about the twin.
@@ -251,6 +251,9 @@ func (w *mqttWire) dispatch(m mqtt.Message) error {
 	if rest, ok := strings.CutPrefix(m.Topic, topicTwin); ok {
 		status, query, _ := strings.Cut(rest, "/?")
 		version, err := numberIn(query, "$version")
+		if status == "200" {
+			w.device.read(m.Payload)
+		}
 		w.twins <- twinAnswer{status, version, m.Payload}
 		return err
 	}

@@ -24,6 +24,8 @@ func (p *passing) message(got *arrival) { p.messages <- string(got.body) }
 
 func (p *passing) changed(int64, []byte) {}
 
+func (p *passing) read([]byte) {}
+
 func (p *passing) call(string, []byte) (int, []byte) { return 200, nil }
 
 // comeAndGo makes identities and deletes them, so many a second, until ctx ends.

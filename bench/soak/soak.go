@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"runtime"
@@ -42,8 +43,9 @@ type soak struct {
 	samples []sample
 }
 
-// run puts the hub under load and returns what came of it.
-func run(o options) (r *report, err error) {
+// run puts the hub under load and returns what came of it. When ctx ends before
+// that, the hub is stopped all the same.
+func run(ctx context.Context, o options) (r *report, err error) {
 	s := &soak{o: o, ledger: newLedger(o.out)}
 	var args []string
 	if o.config != "" {
@@ -64,12 +66,12 @@ func run(o options) (r *report, err error) {
 	defer stopReading()
 	readers := s.startReaders(reading)
 
-	working, stopWorking := context.WithTimeout(context.Background(), o.duration)
+	working, stopWorking := context.WithTimeout(ctx, o.duration)
 	defer stopWorking()
 	sampling := make(chan error, 1)
 	go func() { sampling <- s.sample(working) }()
 	s.work(working)
-	if err := <-sampling; err != nil {
+	if err := errors.Join(<-sampling, ctx.Err()); err != nil {
 		return nil, err
 	}
 	s.awaitSettled()

@@ -22,7 +22,7 @@ func soakFor(t *testing.T, duration, settling time.Duration, retention string) *
 	if err := machine.RaiseFileLimit(); err != nil {
 		t.Fatal(err)
 	}
-	r, err := run(options{
+	r, err := run(t.Context(), options{
 		config: config, duration: duration, every: duration / 60, devices: 100,
 		settling: settling, interval: time.Second / 2, spell: 5 * time.Second,
 		// In half a minute the collector runs a few times, and a machine that does other

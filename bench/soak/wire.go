@@ -31,8 +31,8 @@ type wire interface {
 	start(c content) error
 	// report reports properties and returns their version.
 	report(patch string) (version int64, err error)
-	// twin is the device's twin.
-	twin() (view []byte, err error)
+	// twin asks for the device's twin, which the device is told.
+	twin() error
 	// renew shows a fresh token, where that can be done on a connection.
 	renew(token string) error
 	// goodbye ends the connection as it should be, reset as a failure of the network
@@ -48,7 +48,9 @@ type wire interface {
 type device interface {
 	name() string
 	message(got *arrival)
+	// changed and read are told in the order in which the hub says so.
 	changed(version int64, patch []byte)
+	read(view []byte)
 	// call answers a direct method.
 	call(method string, payload []byte) (status int, answer []byte)
 }
