@@ -51,6 +51,12 @@ func fullParts(hub *linarite, s settings) []part {
 		{"fleet", func(c *contest) error {
 			return c.fleet(hub, fleet{devices: 15000, few: 100, period: 5 * time.Second, periods: 2, p99: most(50, 10), cpu: most(2, 1.4)})
 		}},
+		{"registry", func(c *contest) error {
+			return c.registry(hub, registry{
+				twins: 100_000, queries: 20, beside: 10 * time.Second,
+				heap: most(6, 4), page: most(100, 50), scan: most(150, 75), group: most(300, 75), p99: most(2, 0),
+			})
+		}},
 		{"crowd", func(c *contest) error {
 			return c.crowd(hub, 100_000, duration, bound{must: 0.95})
 		}},
