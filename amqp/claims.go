@@ -227,8 +227,12 @@ func (c *claims) check(path, token string) (proof, error) {
 	if err == nil {
 		return proof{token: token, expires: p.Expires, policy: p.Policy}, nil
 	}
-	if p, e := c.hub.AuthorizeEvents(token, 0, path); e == nil {
+	p, asEvents := c.hub.AuthorizeEvents(token, 0, path)
+	if asEvents == nil {
 		return proof{token: token, expires: p.Expires, policy: p.Policy, events: true}, nil
+	}
+	if errors.Is(err, auth.ErrSignature) { // then the other says what is wrong
+		err = asEvents
 	}
 	return proof{}, err
 }

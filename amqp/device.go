@@ -38,9 +38,9 @@ type device struct {
 //
 // IoT Hub: contract.md §18.
 func (p *peer) device(l *transport.Link, id iot.Identity, at place) (transport.Node, *codec.Error) {
-	attach := p.deviceNode(l, at)
+	attach := deviceNode(l, id, at)
 	if attach == nil {
-		return p.noSuch(l)
+		return noSuch(l, "")
 	}
 	d, err := p.connect(l, id)
 	if err != nil {
@@ -57,11 +57,15 @@ func (p *peer) device(l *transport.Link, id iot.Identity, at place) (transport.N
 	return node, nil
 }
 
-// deviceNode is what makes the node of an address below a device's, or nil.
-func (p *peer) deviceNode(l *transport.Link, at place) func(*device) transport.Node {
+// deviceNode is what makes the node of an address below a device's, or nil. A
+// module receives what comes to its inputs, which is nothing, where Node's SDK
+// looks for it.
+func deviceNode(l *transport.Link, id iot.Identity, at place) func(*device) transport.Node {
 	switch {
 	case at.is("messages/events") && !l.Sending:
 		return (*device).events
+	case at.is("messages/events") && id.IsModule():
+		return func(*device) transport.Node { return transport.Node{} }
 	case at.is("messages/devicebound") && l.Sending:
 		return func(d *device) transport.Node { return d.inbox(l) }
 	case at.is("methods/devicebound"):

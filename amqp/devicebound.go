@@ -18,7 +18,7 @@ const maxMessage = 1 << 20
 // IoT Hub: contract.md §8.1, §18.
 func (p *peer) deviceBound(l *transport.Link, path string) (transport.Node, *codec.Error) {
 	if l.Sending {
-		return p.noSuch(l)
+		return noSuch(l, "")
 	}
 	if refusal := p.claims.admit(l, need{path: path}); refusal != nil {
 		return transport.Node{}, refusal

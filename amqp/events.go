@@ -38,7 +38,7 @@ func (p *peer) eventsNode(l *transport.Link, entity, rest string) (transport.Nod
 	if entity == builtinEvents && (rest == "" || strings.EqualFold(rest, "$management")) {
 		return transport.Node{}, p.redirect(rest)
 	}
-	return p.noSuch(l)
+	return noSuch(l, "")
 }
 
 // redirect says where the event endpoint is. amenzhinsky/iothub cuts the name out

@@ -29,7 +29,7 @@ type listener struct {
 // feedback attaches a back end that wants to know what became of messages.
 func (p *peer) feedback(l *transport.Link, path string) (transport.Node, *codec.Error) {
 	if !l.Sending {
-		return p.noSuch(l)
+		return noSuch(l, "")
 	}
 	if refusal := p.claims.admit(l, need{path: path}); refusal != nil {
 		return transport.Node{}, refusal
@@ -46,7 +46,7 @@ func (p *peer) feedback(l *transport.Link, path string) (transport.Node, *codec.
 // which there are none.
 func (p *peer) fileNotifications(l *transport.Link, path string) (transport.Node, *codec.Error) {
 	if !l.Sending {
-		return p.noSuch(l)
+		return noSuch(l, "")
 	}
 	if refusal := p.claims.admit(l, need{path: path}); refusal != nil {
 		return transport.Node{}, refusal

@@ -123,7 +123,7 @@ func (p *peer) Attach(l *transport.Link) (transport.Node, *codec.Error) {
 // node finds the node of an address.
 func (p *peer) node(l *transport.Link, a place) (transport.Node, *codec.Error) {
 	if a.host != "" && !p.srv.hub.IsHostname(a.host) {
-		return p.noSuch(l)
+		return noSuch(l, "")
 	}
 	switch {
 	case a.is("$cbs"):
@@ -145,13 +145,14 @@ func (p *peer) node(l *transport.Link, a place) (transport.Node, *codec.Error) {
 			return p.events(l, a.path, entity, rest)
 		}
 	}
-	return p.noSuch(l)
+	return noSuch(l, "")
 }
 
-// noSuch refuses a link to something that is not there.
-func (p *peer) noSuch(l *transport.Link) (transport.Node, *codec.Error) {
+// noSuch refuses a link to something that is not there. @azure/event-hubs takes
+// an error for final when it is worded so.
+func noSuch(l *transport.Link, why string) (transport.Node, *codec.Error) {
 	return transport.Node{}, failure(iot.ErrAddressNotFound.Because(
-		"The messaging entity '%s' could not be found.", strings.ToValidUTF8(l.Address(), "?")))
+		"The messaging entity '%s' could not be found%s.", strings.ToValidUTF8(l.Address(), "?"), why))
 }
 
 // refused logs what a peer was denied.

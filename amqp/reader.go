@@ -33,7 +33,7 @@ type reader struct {
 // azeventhubs stalls once it has prefetched (amqp.md, trap 4).
 func (p *peer) read(l *transport.Link, a partitionAddress) (transport.Node, *codec.Error) {
 	if _, ok := p.srv.groups[strings.ToLower(a.group)]; !ok {
-		return transport.Node{}, codec.Failure(conditionNotFound, fmt.Sprintf("The consumer group '%s' could not be found.", a.group))
+		return noSuch(l, ": there is no such consumer group")
 	}
 	log := p.srv.hub.Events()
 	if a.partition >= log.Partitions() {

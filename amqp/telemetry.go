@@ -78,13 +78,13 @@ func eventOf(m *codec.Message) iot.Message {
 	if m.Properties != nil && m.Properties.AbsoluteExpiryTime.OK {
 		out.System = out.System.Set(iot.ExpiryTime, m.Properties.AbsoluteExpiryTime.Value.Format(time.RFC3339Nano))
 	}
-	for annotation, name := range map[string]string{
-		iot.CreationTime: iot.CreationTime, iot.InterfaceID: iot.InterfaceID, iot.Subject: iot.Subject,
-		"x-opt-output-name": iot.OutputName,
-	} {
-		if value := valueText(m.Annotations.Get(annotation)); value != "" {
+	for _, name := range [...]string{iot.CreationTime, iot.InterfaceID, iot.Subject} {
+		if value := valueText(m.Annotations.Get(name)); value != "" {
 			out.System = out.System.Set(name, value)
 		}
+	}
+	if output := valueText(m.Annotations.Get("x-opt-output-name")); output != "" {
+		out.System = out.System.Set(iot.OutputName, output)
 	}
 	kept := out.Properties[:0]
 	for _, p := range out.Properties {

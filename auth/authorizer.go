@@ -174,10 +174,13 @@ func (a *Authorizer) admit(id iot.Identity, t Token, path string, known iot.Auth
 	return p, nil
 }
 
+// ErrSignature is that a token is signed with another key.
+var ErrSignature = errors.New("the signature matches neither key")
+
 // selfSigned checks a token that an identity's own key is to have signed.
 func selfSigned(id iot.Identity, t Token, known iot.Authentication) (Principal, error) {
 	if !t.SignedBy(known.PrimaryKey) && !t.SignedBy(known.SecondaryKey) {
-		return Principal{}, fmt.Errorf("the signature matches neither key of %s", describe(id))
+		return Principal{}, fmt.Errorf("%w of %s", ErrSignature, describe(id))
 	}
 	p := Principal{Rights: DeviceConnect, Authentication: iot.AuthenticationSAS, Method: methodDevice}
 	if id.IsModule() {
@@ -193,7 +196,7 @@ func (a *Authorizer) policySigned(t Token, need Rights) (Principal, error) {
 		return Principal{}, fmt.Errorf("the hub has no policy %q", t.KeyName)
 	}
 	if !t.SignedBy(p.PrimaryKey) && !t.SignedBy(p.SecondaryKey) {
-		return Principal{}, fmt.Errorf("the signature matches neither key of policy %q", p.Name)
+		return Principal{}, fmt.Errorf("%w of policy %q", ErrSignature, p.Name)
 	}
 	if !p.Rights.Has(need) {
 		return Principal{}, fmt.Errorf("policy %q lacks %s", p.Name, need)

@@ -18,7 +18,7 @@ func TestTelemetryOverAMQP(t *testing.T) {
 			p := who.amqp(t)
 			p.sender(who.address("messages/events")).accepts(message{
 				annotations: dict{
-					symbol("iothub-creation-time-utc"): "2026-01-01T00:00:00.0000000Z", symbol("x-opt-output-name"): "out",
+					symbol("iothub-creation-time-utc"): "2026-01-01T00:00:00.0000000Z", symbol("x-opt-output-name"): "in an annotation",
 					symbol("iothub-connection-device-id"): "another",
 				},
 				properties: map[int]any{
@@ -26,7 +26,7 @@ func TestTelemetryOverAMQP(t *testing.T) {
 					propertyContentType: symbol("application/json"), propertyEncoding: symbol("utf-8"), propertyExpiry: time.UnixMilli(1893456000000),
 				},
 				application: dict{
-					"a": "b", "yes": true, "number": int64(-5), "nothing": nil, "bytes": []byte("x"), "iothub-connection-device-id": "another",
+					"a": "b", "iothub-outputname": "out", "yes": true, "number": int64(-5), "nothing": nil, "bytes": []byte("x"), "iothub-connection-device-id": "another",
 				},
 				body: []byte("body"),
 			})
@@ -274,6 +274,7 @@ func TestAModulesMessagesLinkStaysEmpty(t *testing.T) {
 	p := m.amqp(t)
 	p.receiver(m.address("messages/devicebound"), 10, terms{})
 	require.True(t, m.connection(t).Listening.Messages)
+	p.receiver(m.address("messages/events"), 10, terms{}) // its inputs, as Node's SDK asks for them
 	service := backEnd(t, hub, "service").sender("/messages/devicebound")
 	outcome, why := service.deliver(message{properties: map[int]any{propertyTo: m.address("messages/devicebound")}, body: []byte("x")})
 	require.EqualValues(t, outcomeRejected, outcome)

@@ -165,7 +165,7 @@ func TestWhatAReaderIsRefused(t *testing.T) {
 		filter    dict
 		condition string
 	}{
-		"a group that there is not":     {partition("linarite", "other", 0), nil, "amqp:not-found"},
+		"a group that there is not":     {partition("linarite", "other", 0), nil, "amqp:not-found (404006)"},
 		"a partition that there is not": {partition("linarite", "$Default", 99), nil, "com.microsoft:argument-out-of-range"},
 		"another hub's events":          {partition("other", "$Default", 0), nil, "amqp:not-found (404006)"},
 		"another host's":                {partition("amqps://example.com/linarite", "$Default", 0), nil, "amqp:not-found (404006)"},
@@ -297,7 +297,7 @@ func TestConsumerGroups(t *testing.T) {
 		l.detach()
 	}
 	p := backEnd(t, hub, "service")
-	require.Equal(t, "amqp:not-found", p.refused(true, partition("linarite", "other", 0), terms{}).String())
+	require.Equal(t, "amqp:not-found (404006)", p.refused(true, partition("linarite", "other", 0), terms{}).String())
 }
 
 func TestAPartitionHasFiveReadersInEachGroup(t *testing.T) {

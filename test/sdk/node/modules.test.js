@@ -3,6 +3,8 @@
 
 const assert = require('node:assert/strict');
 const { Message } = require('azure-iot-device');
+const { Amqp, AmqpWs } = require('azure-iot-device-amqp');
+const { Mqtt, MqttWs } = require('azure-iot-device-mqtt');
 const { hub } = require('./lib/hubs');
 const { answering, refuses } = require('./lib/methods');
 const { refused } = require('./lib/refusal');
@@ -129,7 +131,9 @@ overEachTransport('a module', (Transport) => {
     const connectionString = module.connectionString({ SharedAccessKey: device.primaryKey });
     await refused(t, module, Transport, 401003, { connectionString });
   });
+}, [Mqtt, MqttWs, Amqp, AmqpWs]);
 
+overEachTransport('a module', (Transport) => {
   test('twice under one id leaves the newer connection', async (t) => {
     const module = await hub.newModule();
     const older = await module.connect(t, Transport);
@@ -158,3 +162,36 @@ overEachTransport('a module', (Transport) => {
     await refused(t, module, Transport, 403012);
   });
 });
+
+// Over AMQP the SDK does not say that its links are gone: it attaches others when it
+// needs them.
+overEachTransport('a module', (Transport) => {
+  test('twice under one id leaves the newer connection', async (t) => {
+    const module = await hub.newModule();
+    await roundTrip(await module.connect(t, Transport));
+    const newer = await module.connect(t, Transport);
+    await roundTrip(newer);
+    assert.equal((await module.lastDisconnect()).code, 409002);
+    await roundTrip(newer);
+  });
+
+  test('that is removed loses its links and is refused', async (t) => {
+    const module = await hub.newModule();
+    const client = await module.connect(t, Transport);
+    await roundTrip(client);
+    await hub.registry.removeModule(module.deviceId, module.moduleId);
+    await assert.rejects(roundTrip(client));
+    await refused(t, module, Transport, 404010);
+  });
+
+  test('of a device that is disabled loses its links and is refused', async (t) => {
+    const device = await hub.newDevice();
+    const module = await hub.newModule({ device });
+    const client = await module.connect(t, Transport);
+    await roundTrip(client);
+    await device.setStatus('disabled');
+    await assert.rejects(roundTrip(client));
+    assert.equal((await module.lastDisconnect()).code, 403012);
+    await refused(t, module, Transport, 403012);
+  });
+}, [Amqp, AmqpWs]);

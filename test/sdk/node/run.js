@@ -22,7 +22,9 @@ const FILE_DEADLINE = 300_000; // ms
 // The hubs, by the name the tests know them under. A hub's clock and its routes
 // are those of all its devices, so each file of tests that changes them has one to
 // itself.
-const ADDRESSES = { main: '127.0.0.11', clock: '127.0.0.13', backEnd: '127.0.0.15', routing: '127.0.0.16' };
+const ADDRESSES = {
+  main: '127.0.0.11', clock: '127.0.0.13', backEnd: '127.0.0.15', routing: '127.0.0.16', readers: '127.0.0.43',
+};
 
 async function main() {
   const files = selected(process.argv.slice(2));

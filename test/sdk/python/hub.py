@@ -5,7 +5,10 @@ Nothing here knows how the hub works; it starts a process and speaks HTTP.
 """
 
 import asyncio
+import base64
 import datetime
+import hashlib
+import hmac
 import json
 import os
 import pathlib
@@ -13,9 +16,11 @@ import shutil
 import subprocess
 import tempfile
 import threading
+import time
 import urllib.parse
 import urllib.request
 
+from azure.core.credentials import AccessToken
 from azure.eventhub import EventHubConsumerClient
 from azure.iot.device import IoTHubDeviceClient, IoTHubModuleClient
 from azure.iot.device.aio import IoTHubDeviceClient as AioDeviceClient
@@ -154,7 +159,8 @@ class Hub:
         """A client that reads events; it says at once what goes wrong."""
         return EventHubConsumerClient.from_connection_string(
             connection_string or self.strings["events"], consumer_group="$Default",
-            connection_verify=self.ca_file, retry_total=0, **options,
+            # A reader of all partitions looks at them this often, and ends no sooner.
+            connection_verify=self.ca_file, retry_total=0, load_balancing_interval=0.5, **options,
         )
 
     def partition(self, device):
@@ -242,10 +248,10 @@ class Inbox:
             self.items.append(item)
             self.arrived.notify_all()
 
-    def wait(self, count=1):
+    def wait(self, count=1, deadline=DEADLINE):
         """Waits until that many items came; returns all."""
         with self.arrived:
-            came = self.arrived.wait_for(lambda: len(self.items) >= count, DEADLINE)
+            came = self.arrived.wait_for(lambda: len(self.items) >= count, deadline)
             assert came, f"{len(self.items)} of {count} came: {self.items}"
             return list(self.items)
 
@@ -256,13 +262,36 @@ class Inbox:
             assert came, f"{wanted} did not come: {self.items}"
 
 
-class Reader(Inbox):
-    """A device's events, which a thread reads from its partition."""
+class Tokens:
+    """A back end's own tokens for the events: good for an hour, of which the SDK is
+    told ten seconds, so that it soon asks for the next."""
 
-    def __init__(self, client, device, **options):
+    token_type = b"servicebus.windows.net:sastoken"
+
+    def __init__(self, connection_string):
+        parts = dict(part.split("=", 1) for part in connection_string.split(";"))
+        self.policy, self.key = parts["SharedAccessKeyName"], parts["SharedAccessKey"]
+        self.given = Inbox()
+
+    def get_token(self, *resources, **_):
+        (resource,) = resources
+        resource = urllib.parse.quote_plus(resource)
+        # No two are the same, even within a second.
+        expiry = int(time.time()) + 3600 + len(self.given.items)
+        mac = hmac.new(self.key.encode(), f"{resource}\n{expiry}".encode(), hashlib.sha256)
+        signature = urllib.parse.quote_plus(base64.b64encode(mac.digest()))
+        token = f"SharedAccessSignature sr={resource}&sig={signature}&se={expiry}&skn={self.policy}"
+        self.given.put(token)
+        return AccessToken(token, int(time.time()) + 10)
+
+
+class Reader(Inbox):
+    """The events of some devices, which a thread reads from one partition or all."""
+
+    def __init__(self, client, *devices, **options):
         super().__init__()
         self.client = client
-        self.device = device.encode()
+        self.devices = {device.encode() for device in devices}
         self.options = options
         self.attached = threading.Event()
         self.failures = Inbox()
@@ -282,7 +311,7 @@ class Reader(Inbox):
     def take(self, _, event):
         """Takes an event, or that nothing came since the client attached."""
         self.attached.set()
-        if event and event.system_properties[b"iothub-connection-device-id"] == self.device:
+        if event and event.system_properties[b"iothub-connection-device-id"] in self.devices:
             self.put(event)
 
     def await_attached(self):

@@ -4,11 +4,11 @@ import base64
 import datetime
 
 import pytest
-from azure.eventhub import TransportType
+from azure.eventhub import EventHubConsumerClient, TransportType
 from azure.eventhub.exceptions import AuthenticationError, EventHubError
 from azure.iot.device import Message
 
-from hub import Reader
+from hub import ADDRESS, DEADLINE, Reader, Tokens
 
 EARLIEST, LATEST = "-1", "@latest"
 
@@ -166,6 +166,59 @@ def test_an_owner_ends_the_other_readers(hub, make, read, device):
     assert "higher epoch" in str(other.failures.wait()[0])
     client.send_message("after")
     assert [e.body_as_str() for e in owner.wait()] == ["after"]
+
+
+def test_all_partitions_are_read(hub, make, consumer, device):
+    devices = [f"{device}-{n}" for n in range(8)]
+    for one in devices:
+        send(hub, make(hub.create(one)), one, "first", "second")
+    assert len({hub.partition(one) for one in devices}) > 1
+    reader = Reader(consumer(), *devices, starting_position=EARLIEST)
+    came = reader.wait(2 * len(devices), 3 * DEADLINE)  # the SDK waits a second before each step over a WebSocket
+    reader.close()
+    for one in devices:
+        own = [e.body_as_str() for e in came if e.system_properties[b"iothub-connection-device-id"] == one.encode()]
+        assert own == ["first", "second"]
+    assert not reader.failures.items
+
+
+def test_readers_read_on_with_new_tokens(hub, make, device):
+    hub_string = hub.create(device)
+    send(hub, make(hub_string), device, "0")
+    tokens = [Tokens(hub.strings["events"]) for _ in range(2)]
+    readers = [
+        Reader(
+            EventHubConsumerClient(
+                ADDRESS, "linarite", "$Default", own, connection_verify=hub.ca_file, retry_total=0, transport_type=transport,
+            ),
+            device, partition_id=hub.partition(device), starting_position=EARLIEST,
+        )
+        for own, transport in zip(tokens, [TransportType.Amqp, TransportType.AmqpOverWebsocket])
+    ]
+    for reader in readers:
+        reader.wait()
+    shown = [len(own.given.items) for own in tokens]
+    hub.advance("50m")
+    for reader, own, count in zip(readers, tokens, shown):
+        own.given.wait(count + 1)
+    # The SDK reads on only once the hub has taken the new token.
+    send(hub, make(hub_string), device, "1")
+    for reader in readers:
+        reader.wait(2)
+    hub.advance("50m")  # the first token has run out, and its grace
+    send(hub, make(hub_string), device, "2")
+    for reader in readers:
+        assert [e.body_as_str() for e in reader.wait(3)] == ["0", "1", "2"]
+        reader.close()
+        assert not reader.failures.items
+
+
+def test_a_reader_ends_with_its_token(hub, make, read, device):
+    send(hub, make(hub.create(device)), device, "before")
+    reader = read(device, EARLIEST)
+    reader.wait()
+    hub.advance("66m")  # an hour and the grace
+    assert "the token has expired" in str(reader.failures.wait()[0])
 
 
 @pytest.mark.parametrize("change", ["key", "policy"])

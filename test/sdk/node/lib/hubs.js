@@ -67,5 +67,6 @@ module.exports = {
   clockHub: new Hub(hubs.clock),
   backEndHub: new Hub(hubs.backEnd),
   routingHub: new Hub(hubs.routing),
+  readersHub: new Hub(hubs.readers),
   restClient,
 };

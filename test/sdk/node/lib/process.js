@@ -27,6 +27,8 @@ class HubProcess {
   static async start(binary, name, address, folder) {
     fs.mkdirSync(folder);
     const log = path.join(folder, 'hub.log');
+    const config = path.join(folder, 'linarite.yaml');
+    fs.writeFileSync(config, 'consumerGroups: [dashboard]\n');
     const output = fs.openSync(log, 'w');
     const child = spawn(binary, [
       'serve',
@@ -37,6 +39,7 @@ class HubProcess {
       '--https', `${address}:443`,
       '--control', `${address}:8080`,
       '--data', path.join(folder, 'data'),
+      '--config', config,
       '--log-format', 'json',
     ], { stdio: ['ignore', output, output], env: environment() });
     fs.closeSync(output);

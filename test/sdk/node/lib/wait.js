@@ -68,6 +68,11 @@ class Inbox {
     return item;
   }
 
+  // clear forgets what nobody took.
+  clear() {
+    this.#items = [];
+  }
+
   // waiting is what has arrived and nobody took.
   get waiting() {
     return [...this.#items];
