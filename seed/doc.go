@@ -27,6 +27,8 @@
 //	autoCreate: false
 //	partitions: 2
 //	consumerGroups: [dashboard]
+//	maxPerAddress: 500
+//	maxStrangers: 100
 //	logLevel: debug
 //	logFormat: json
 //

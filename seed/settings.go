@@ -16,22 +16,24 @@ import (
 // command line, which beats the environment, which beats the file; paths are
 // relative to the working folder, as the flag's are.
 type Settings struct {
-	Name         string         `yaml:"name" flag:"name" is:"hub name"`
-	Hostnames    []string       `yaml:"hostnames" flag:"hostname" is:"host"`
-	MQTT         string         `yaml:"mqtt" flag:"mqtt" is:"address"`
-	HTTPS        string         `yaml:"https" flag:"https" is:"address"`
-	AMQPS        string         `yaml:"amqps" flag:"amqps" is:"address"`
-	AMQP         string         `yaml:"amqp" flag:"amqp" is:"address"`
-	Control      string         `yaml:"control" flag:"control" is:"address"`
-	ControlHosts []string       `yaml:"controlHosts" flag:"control-host" is:"host"`
-	Data         string         `yaml:"data" flag:"data" is:"text"`
-	TLSCert      string         `yaml:"tlsCert" flag:"tls-cert" is:"text"`
-	TLSKey       string         `yaml:"tlsKey" flag:"tls-key" is:"text"`
-	SASGrace     *time.Duration `yaml:"sasGrace" flag:"sas-grace" is:"grace"`
-	AutoCreate   *bool          `yaml:"autoCreate" flag:"auto-create"`
-	Partitions   int            `yaml:"partitions" flag:"partitions" is:"partitions"`
-	LogLevel     string         `yaml:"logLevel" flag:"log-level" is:"log level"`
-	LogFormat    string         `yaml:"logFormat" flag:"log-format" is:"log format"`
+	Name          string         `yaml:"name" flag:"name" is:"hub name"`
+	Hostnames     []string       `yaml:"hostnames" flag:"hostname" is:"host"`
+	MQTT          string         `yaml:"mqtt" flag:"mqtt" is:"address"`
+	HTTPS         string         `yaml:"https" flag:"https" is:"address"`
+	AMQPS         string         `yaml:"amqps" flag:"amqps" is:"address"`
+	AMQP          string         `yaml:"amqp" flag:"amqp" is:"address"`
+	Control       string         `yaml:"control" flag:"control" is:"address"`
+	ControlHosts  []string       `yaml:"controlHosts" flag:"control-host" is:"host"`
+	Data          string         `yaml:"data" flag:"data" is:"text"`
+	TLSCert       string         `yaml:"tlsCert" flag:"tls-cert" is:"text"`
+	TLSKey        string         `yaml:"tlsKey" flag:"tls-key" is:"text"`
+	SASGrace      *time.Duration `yaml:"sasGrace" flag:"sas-grace" is:"grace"`
+	AutoCreate    *bool          `yaml:"autoCreate" flag:"auto-create"`
+	Partitions    int            `yaml:"partitions" flag:"partitions" is:"partitions"`
+	MaxPerAddress int            `yaml:"maxPerAddress" flag:"max-per-address" is:"connections"`
+	MaxStrangers  int            `yaml:"maxStrangers" flag:"max-strangers" is:"connections"`
+	LogLevel      string         `yaml:"logLevel" flag:"log-level" is:"log level"`
+	LogFormat     string         `yaml:"logFormat" flag:"log-format" is:"log format"`
 
 	Retention      time.Duration `yaml:"retention" is:"retention"`
 	ConsumerGroups []string      `yaml:"consumerGroups" is:"text"` // of the event endpoint, besides $Default

@@ -40,6 +40,10 @@ const (
 // the Java and C SDKs refuse a name without a dot.
 const DefaultHostname = "127.0.0.1"
 
+// MaxConnections is the most that MaxPerAddress and MaxStrangers can be set to by
+// a flag or a file, which is more than any machine has.
+const MaxConnections = 1_000_000
+
 // MaxPartitions is the most partitions a hub may have.
 const MaxPartitions = 32
 

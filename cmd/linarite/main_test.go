@@ -74,6 +74,8 @@ func TestCommandLinesThatAreRefused(t *testing.T) {
 		"an argument after flags":       {args: "--name x health", because: `unknown command "health"`},
 		"a number that is none":         {args: "--partitions many", because: "--partitions"},
 		"no partitions":                 {args: "--partitions 0", because: "--partitions must be 1 to 32"},
+		"no connections":                {args: "--max-per-address 0", because: "--max-per-address must be 1 to 1000000"},
+		"no strangers":                  {args: "--max-strangers -1", because: "--max-strangers must be 1 to 1000000"},
 		"too many partitions":           {args: "--partitions 33", because: "partitions 33: must be 1 to 32"},
 		"a duration without a unit":     {args: "--sas-grace 5", because: "--sas-grace"},
 		"a negative grace":              {args: "--sas-grace -1s", because: "--sas-grace -1s must not be negative"},
@@ -405,6 +407,7 @@ func TestSettingsBecomeOptions(t *testing.T) {
 	flags := s.flags()
 	require.NoError(t, flags.Parse([]string{
 		"--hostname", "a,b", "--hostname", "c", "--sas-grace", "0", "--auto-create", "--partitions", "7", "--data", "d",
+		"--max-per-address", "8", "--max-strangers", "9",
 	}))
 	o, err := s.options(flags.Changed, zerolog.Nop())
 	require.NoError(t, err)
@@ -412,6 +415,8 @@ func TestSettingsBecomeOptions(t *testing.T) {
 	assert.Negative(t, o.SASGrace)
 	assert.True(t, o.AutoCreate)
 	assert.Equal(t, 7, o.Partitions)
+	assert.Equal(t, 8, o.MaxPerAddress)
+	assert.Equal(t, 9, o.MaxStrangers)
 	assert.Equal(t, "127.0.0.1:8883", o.MQTT)
 	assert.Empty(t, o.HTTPS, "the default may fall back")
 

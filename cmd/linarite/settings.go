@@ -41,6 +41,8 @@ type settings struct {
 	sasGrace     time.Duration
 	autoCreate   bool
 	partitions   int
+	maxAddress   int
+	maxStrangers int
 	logLevel     string
 	logFormat    string
 	config       string
@@ -66,6 +68,9 @@ func (s *settings) flags() *pflag.FlagSet {
 	f.DurationVar(&s.sasGrace, "sas-grace", hub.DefaultGrace, "how long a token is good after its expiry")
 	f.BoolVar(&s.autoCreate, "auto-create", false, "register unknown devices that sign with the well-known key")
 	f.IntVar(&s.partitions, "partitions", events.DefaultPartitions, "`number` of partitions of the event endpoint")
+	f.IntVar(&s.maxAddress, "max-per-address", server.DefaultMaxPerAddress, "most `connections` from one address, on all ports together")
+	f.IntVar(&s.maxStrangers, "max-strangers", server.DefaultMaxStrangers,
+		"most `connections` on a port whose client has not shown who it is; the oldest leaves for the next")
 	f.StringVar(&s.logLevel, "log-level", "info", "`level` of the log: "+strings.Join(logLevels, ", "))
 	f.StringVar(&s.logFormat, "log-format", "console", "`format` of the log: "+strings.Join(logFormats, ", ")+"; console also prints a page at the start")
 	return f
@@ -78,6 +83,7 @@ func (s *settings) options(given func(flag string) bool, log zerolog.Logger) (se
 		Name: s.name, Hostnames: s.hostnames, MQTT: s.mqtt, HTTPS: s.https, AMQPS: s.amqps, AMQP: s.amqp, Control: s.control,
 		ControlHosts: s.controlHosts, DataDir: s.data, TLSCert: s.tlsCert, TLSKey: s.tlsKey,
 		SASGrace: s.sasGrace, AutoCreate: s.autoCreate, Partitions: s.partitions,
+		MaxPerAddress: s.maxAddress, MaxStrangers: s.maxStrangers,
 		Version: buildVersion(), Log: log,
 	}
 	if !given("https") {
@@ -97,6 +103,11 @@ func (s *settings) options(given func(flag string) bool, log zerolog.Logger) (se
 		return o, usage{fmt.Errorf("--sas-grace %s must not be negative", s.sasGrace)}
 	case s.sasGrace == 0:
 		o.SASGrace = -1
+	}
+	for flag, value := range map[string]int{"max-per-address": s.maxAddress, "max-strangers": s.maxStrangers} {
+		if value < 1 || value > server.MaxConnections {
+			return o, usage{fmt.Errorf("--%s must be 1 to %d", flag, server.MaxConnections)}
+		}
 	}
 	if s.partitions == 0 {
 		return o, usage{fmt.Errorf("--partitions must be 1 to %d", server.MaxPartitions)}
