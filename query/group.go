@@ -185,7 +185,7 @@ func (q *Query) appendGroup(b []byte, in *group) []byte {
 			if b[len(b)-1] != '{' {
 				b = append(b, ',')
 			}
-			b = append(append(appendQuoted(b, c.name), ':'), text...)
+			b = append(append(AppendQuoted(b, c.name), ':'), text...)
 		}
 	}
 	return append(b, '}')

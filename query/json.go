@@ -114,7 +114,7 @@ func (d *document) AppendJSON(b []byte, at int32) []byte {
 			b = append(b, ',')
 		}
 		if opening == '{' {
-			b = append(appendQuoted(b, all[i].name), ':')
+			b = append(AppendQuoted(b, all[i].name), ':')
 		}
 		b = d.AppendJSON(b, i)
 	}

@@ -74,62 +74,35 @@ const (
 	negatePower
 )
 
-// operator is the binary operator that the next token is.
-func (p *parser) operator() (b infix, ok bool) {
-	switch p.token.kind {
-	case symbolToken:
-		b = symbolOperator(p.token.text)
-		if !p.route && (b.op == concatOp || b.op == coalesceOp) {
-			return infix{}, false
-		}
-	case nameToken:
-		switch strings.ToLower(p.token.text) {
-		case "and":
-			b = infix{andOp, andPower}
-		case "or":
-			b = infix{orOp, orPower}
-		case "in":
-			b = infix{inOp, equalPower}
-		case "nin":
-			b = infix{notInOp, equalPower}
-		}
-		if p.route && (b.op == inOp || b.op == notInOp) {
-			return infix{}, false
-		}
-	}
-	return b, b.power > 0
+// infixes are the binary operators.
+var infixes = map[string]infix{
+	"??":  {coalesceOp, coalescePower},
+	"or":  {orOp, orPower},
+	"and": {andOp, andPower},
+	"in":  {inOp, equalPower},
+	"nin": {notInOp, equalPower},
+	"=":   {equalOp, equalPower},
+	"!=":  {unequalOp, equalPower},
+	"<>":  {unequalOp, equalPower},
+	"<":   {lessOp, comparePower},
+	"<=":  {lessOrEqualOp, comparePower},
+	">":   {greaterOp, comparePower},
+	">=":  {greaterOrEqualOp, comparePower},
+	"+":   {addOp, addPower},
+	"-":   {subtractOp, addPower},
+	"||":  {concatOp, addPower},
+	"*":   {multiplyOp, multiplyPower},
+	"/":   {divideOp, multiplyPower},
+	"%":   {moduloOp, multiplyPower},
 }
 
-func symbolOperator(text string) infix {
-	switch text {
-	case "??":
-		return infix{coalesceOp, coalescePower}
-	case "=":
-		return infix{equalOp, equalPower}
-	case "!=", "<>":
-		return infix{unequalOp, equalPower}
-	case "<":
-		return infix{lessOp, comparePower}
-	case "<=":
-		return infix{lessOrEqualOp, comparePower}
-	case ">":
-		return infix{greaterOp, comparePower}
-	case ">=":
-		return infix{greaterOrEqualOp, comparePower}
-	case "+":
-		return infix{addOp, addPower}
-	case "-":
-		return infix{subtractOp, addPower}
-	case "||":
-		return infix{concatOp, addPower}
-	case "*":
-		return infix{multiplyOp, multiplyPower}
-	case "/":
-		return infix{divideOp, multiplyPower}
-	case "%":
-		return infix{moduloOp, multiplyPower}
+// operator is the binary operator that the next token is.
+func (p *parser) operator() (b infix, ok bool) {
+	if p.token.kind != symbolToken && p.token.kind != nameToken {
+		return infix{}, false
 	}
-	return infix{}
+	b, ok = infixes[strings.ToLower(p.token.text)]
+	return b, ok && !(p.route && (b.op == inOp || b.op == notInOp))
 }
 
 // expression reads an expression whose operators bind at least so tight. It is

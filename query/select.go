@@ -267,6 +267,6 @@ func appendMember(b []byte, name string, v Value) []byte {
 	if b[len(b)-1] != '{' {
 		b = append(b, ',')
 	}
-	b = append(appendQuoted(b, name), ':')
+	b = append(AppendQuoted(b, name), ':')
 	return v.AppendJSON(b)
 }

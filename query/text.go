@@ -114,7 +114,7 @@ func asNumber(s string) Value {
 }
 
 // maxWork bounds how many bytes of strings one evaluation reads and makes.
-const maxWork = 16 << 20
+const maxWork = 4 << 20
 
 // spend counts what it costs to read and copy a string. An evaluation that
 // costs too much gets no more of them.

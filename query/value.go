@@ -112,7 +112,7 @@ func (v Value) AppendJSON(b []byte) []byte {
 	case numberKind:
 		return v.appendNumber(b)
 	case stringKind:
-		return appendQuoted(b, v.text)
+		return AppendQuoted(b, v.text)
 	case arrayKind, objectKind:
 		return v.tree.AppendJSON(b, v.at)
 	}
@@ -174,8 +174,8 @@ func (t Truth) value() Value {
 	return Boolean(t == True)
 }
 
-// appendQuoted writes s as a JSON string that escapes only what must be.
-func appendQuoted(b []byte, s string) []byte {
+// AppendQuoted writes s as a JSON string that escapes only what must be.
+func AppendQuoted(b []byte, s string) []byte {
 	const hex = "0123456789abcdef"
 	b = append(b, '"')
 	from := 0
@@ -184,13 +184,19 @@ func appendQuoted(b []byte, s string) []byte {
 		if c >= ' ' && c != '"' && c != '\\' {
 			continue
 		}
-		b = append(append(b, s[from:i]...), '\\')
+		b = append(b, s[from:i]...)
 		from = i + 1
 		switch c {
 		case '"', '\\':
-			b = append(b, c)
+			b = append(b, '\\', c)
+		case '\n':
+			b = append(b, '\\', 'n')
+		case '\r':
+			b = append(b, '\\', 'r')
+		case '\t':
+			b = append(b, '\\', 't')
 		default:
-			b = append(b, 'u', '0', '0', hex[c>>4], hex[c&15])
+			b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
 		}
 	}
 	return append(append(b, s[from:]...), '"')

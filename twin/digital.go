@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/linarite/linarite/iot"
+	"github.com/linarite/linarite/query"
 )
 
 // Names that the conventions of Plug and Play give a meaning.
@@ -44,9 +45,9 @@ func (s *Store) Digital(id iot.Identity) (Digital, error) {
 // Digital is the twin as the digital twin API shows it.
 func (s *Snapshot) Digital() Digital {
 	b := appendName([]byte{'{'}, "$dtId")
-	b = appendQuoted(b, s.id.DeviceID)
+	b = query.AppendQuoted(b, s.id.DeviceID)
 	metadata := appendName([]byte{'{'}, "$model")
-	metadata = appendQuoted(metadata, s.model)
+	metadata = query.AppendQuoted(metadata, s.model)
 	b = appendDigital(b, metadata, s.pair(), true)
 	return Digital{ETag: s.etagText(), Document: append(b, '}')}
 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"strings"
+
+	"github.com/linarite/linarite/query"
 )
 
 // PatchTo is the JSON patch (RFC 6902) that makes later of a digital twin, in the
@@ -81,7 +83,7 @@ func appendOperation(b []byte, op, path string, value json.RawMessage) []byte {
 		b = append(b, ',')
 	}
 	b = append(append(b, `{"op":"`...), op...)
-	b = appendQuoted(append(b, `","path":`...), path)
+	b = query.AppendQuoted(append(b, `","path":`...), path)
 	if value != nil {
 		b = append(append(b, `,"value":`...), value...)
 	}

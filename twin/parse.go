@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/linarite/linarite/iot"
+	"github.com/linarite/linarite/query"
 )
 
 // maxIgnored bounds the depth of what is parsed only to be dropped.
@@ -198,7 +199,7 @@ func (p *parser) str() (raw, s string, err error) {
 			if s, err = unescaped(raw); err != nil {
 				return "", "", p.malformed()
 			}
-			return string(appendQuoted(nil, s)), s, nil
+			return string(query.AppendQuoted(nil, s)), s, nil
 		case c == '\\':
 			escaped = true
 			p.at++

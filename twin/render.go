@@ -3,6 +3,8 @@ package twin
 import (
 	"strconv"
 	"time"
+
+	"github.com/linarite/linarite/query"
 )
 
 // append writes the value at i of d, without its name, as JSON.
@@ -113,36 +115,7 @@ func appendName(b []byte, name string) []byte {
 	if b[len(b)-1] != '{' {
 		b = append(b, ',')
 	}
-	return append(appendQuoted(b, name), ':')
-}
-
-// appendQuoted writes s, which is valid UTF-8, as a JSON string that escapes
-// only what must be.
-func appendQuoted(b []byte, s string) []byte {
-	const hex = "0123456789abcdef"
-	b = append(b, '"')
-	from := 0
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		if c >= ' ' && c != '"' && c != '\\' {
-			continue
-		}
-		b = append(b, s[from:i]...)
-		from = i + 1
-		switch c {
-		case '"', '\\':
-			b = append(b, '\\', c)
-		case '\n':
-			b = append(b, '\\', 'n')
-		case '\r':
-			b = append(b, '\\', 'r')
-		case '\t':
-			b = append(b, '\\', 't')
-		default:
-			b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
-		}
-	}
-	return append(append(b, s[from:]...), '"')
+	return append(query.AppendQuoted(b, name), ':')
 }
 
 const (
