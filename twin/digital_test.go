@@ -13,8 +13,8 @@ import (
 
 // Times in the metadata: when the device reports, and when the clock started.
 const (
-	reported = `"lastUpdateTime":"2026-03-01T12:00:00.1234567Z"`
-	model    = "dtmi:com:example:TemperatureController;1"
+	reported        = `"lastUpdateTime":"2026-03-01T12:00:00.1234567Z"`
+	controllerModel = "dtmi:com:example:TemperatureController;1"
 )
 
 // digital is the digital twin of device after it was desired and reported so.
@@ -45,7 +45,7 @@ func TestADigitalTwinIsTheDeviceTwinSeenAnotherWay(t *testing.T) {
 		"serialNumber":"alwinexlepaho8329",
 		"thermostat1":{"maxTempSinceLastReboot":25.3,"__t":"c",
 			"targetTemperature":{"value":21.8,"ac":200,"av":2,"ad":"Successfully executed patch"}}}`)
-	s.SetModel(device, model)
+	s.SetModel(device, controllerModel)
 	assert.Equal(t, `{"$dtId":"d",`+
 		`"serialNumber":"alwinexlepaho8329",`+
 		`"thermostat1":{"maxTempSinceLastReboot":25.3,"targetTemperature":21.8,"$metadata":{`+

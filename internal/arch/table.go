@@ -16,6 +16,7 @@ const (
 	mochi      = "github.com/mochi-mqtt/server/v2"
 	pflag      = "github.com/spf13/pflag" // cobra's flags
 	prometheus = "github.com/prometheus/client_golang"
+	rapid      = "pgregory.net/rapid"
 	slog       = "log/slog" // mochi's own lines
 	stdlog     = "log"      // net/http's own lines
 	testify    = "github.com/stretchr/testify"
@@ -115,7 +116,7 @@ var rooms = map[string]Room{
 }
 
 // testLibraries may be imported by every test.
-var testLibraries = []string{testify, goleak}
+var testLibraries = []string{testify, goleak, rapid}
 
 // below lists the rooms on the levels under the one named.
 func below(level int) []string {
