@@ -5,9 +5,9 @@ ARGS     ?=
 
 BUILD := CGO_ENABLED=0 go build -trimpath -ldflags "-s -w"
 LINT  := go tool -modfile=$(CURDIR)/tools.mod golangci-lint
-# The program, the black-box suites, the load generator and the Go example each
-# have a module.
-MODULES := . test bench examples/device
+# The program, the black-box suites, what holds the codec against another one, the
+# load generator and the Go example each have a module.
+MODULES := . test test/codec bench examples/device
 
 .PHONY: help
 help:

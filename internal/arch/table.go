@@ -104,6 +104,7 @@ var rooms = map[string]Room{
 	"test/wire":     {Imports: []string{"test/harness"}, Libraries: []string{websocket}, Goroutines: true, Clock: true},
 	"test/readme":   {Imports: []string{"test/harness"}, Clock: true},
 	"test/sdk/go":   {Imports: []string{"test/harness"}, Libraries: []string{azure, coderWS}, Goroutines: true, Clock: true},
+	"test/codec":    {Imports: []string{"amqp/codec"}, Libraries: []string{azure, rapid}, Goroutines: true, Clock: true}, // held against go-amqp
 	"test/hostile":  {Imports: []string{"test/harness"}, Libraries: []string{websocket}, Goroutines: true, Clock: true},
 	"bench": { // stock mochi is one of the brokers
 		Imports: []string{"bench/machine", "bench/mqtt", "test/harness"}, Libraries: []string{mochi, slog}, Goroutines: true, Clock: true,

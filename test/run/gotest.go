@@ -10,15 +10,19 @@ import (
 	"strings"
 )
 
-// unit runs the tests beside the code, the load generator's included.
+// unit runs the tests beside the code, the load generator's included, and those
+// that hold the codec against another one.
 func unit(s *session) (count, error) {
-	hub, err := s.goTest("", "./...")
-	bench, benchErr := s.goTest("bench", "./...")
-	return count{
-		passed:  hub.passed + bench.passed,
-		failed:  hub.failed + bench.failed,
-		skipped: hub.skipped + bench.skipped,
-	}, errors.Join(err, benchErr)
+	var all count
+	var errs []error
+	for _, module := range []string{"", "bench", "test/codec"} {
+		c, err := s.goTest(module, "./...")
+		all.passed += c.passed
+		all.failed += c.failed
+		all.skipped += c.skipped
+		errs = append(errs, err)
+	}
+	return all, errors.Join(errs...)
 }
 
 // wire runs the raw clients. They run a binary that Go's test cache does not
