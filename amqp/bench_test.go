@@ -1,9 +1,12 @@
 package amqp_test
 
 import (
+	"encoding/binary"
 	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 
 	"github.com/linarite/linarite/amqp/codec"
 	"github.com/linarite/linarite/events"
@@ -26,8 +29,7 @@ func BenchmarkRead(b *testing.B) {
 	b.ResetTimer()
 	c.grant(link, 1<<30)
 	for n := 0; n < b.N; {
-		body, _ := c.read()
-		if _, ok := body.(*codec.Transfer); ok {
+		if c.skip() {
 			n++
 		}
 		if n%1000 == 0 { // the session's window
@@ -36,6 +38,17 @@ func BenchmarkRead(b *testing.B) {
 			})
 		}
 	}
+}
+
+// skip reads a frame without looking into it, and says whether it is a transfer.
+func (c *client) skip() bool {
+	c.t.Helper()
+	head, err := c.in.Peek(11)
+	require.NoError(c.t, err)
+	transfer := head[10] == 0x14
+	_, err = c.in.Discard(int(binary.BigEndian.Uint32(head)))
+	require.NoError(c.t, err)
+	return transfer
 }
 
 // BenchmarkIdleLink is the memory that a back end's link takes on our side while

@@ -11,10 +11,6 @@ import (
 	"github.com/linarite/linarite/iot"
 )
 
-// eventOverhead is about what an encoded event takes besides its content, in
-// bytes.
-const eventOverhead = 640
-
 // The codes of the sections that are written here.
 const (
 	sectionAnnotations = 0x72
@@ -60,7 +56,9 @@ func appendAnnotations(b []byte, e *events.Event) []byte {
 	w := writer{b: b}
 	w.b = codec.AppendLong(codec.AppendSymbol(w.b, bySequence), e.Sequence)
 	w.entries++
-	w.text(byOffset, strconv.FormatInt(e.Offset, 10))
+	var digits [20]byte
+	w.b = codec.AppendString(codec.AppendSymbol(w.b, byOffset), string(strconv.AppendInt(digits[:0], e.Offset, 10)))
+	w.entries++
 	w.time(byTime, e.Enqueued)
 	w.time(iot.EnqueuedTime, e.Enqueued)
 	if e.Source != "" {

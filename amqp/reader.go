@@ -13,8 +13,8 @@ import (
 // What is taken out of the log at once, so that a reader that stalls has no more
 // than this waiting for it: events, and bytes of their messages, but for the last.
 const (
-	readAhead      = 256
-	readAheadBytes = 256 << 10
+	readAhead      = 64
+	readAheadBytes = 64 << 10
 )
 
 // metricsCapability asks for what is behind the reader with each event.
@@ -27,6 +27,9 @@ type reader struct {
 	partition int
 	next      int64 // the sequence number of the event to send next
 	metrics   bool
+
+	encoded []byte // memory for what is sent, and of what is sent
+	batch   []transport.Outgoing
 }
 
 // read attaches a link to a partition. Its events are sent settled: with others,
@@ -84,6 +87,7 @@ func (r *reader) pump() {
 				continue
 			}
 			r.link.Drained()
+			r.encoded, r.batch = nil, nil
 		}
 		select {
 		case <-grown:
@@ -106,14 +110,10 @@ func portion(evs []events.Event) []events.Event {
 	return evs
 }
 
-// send sends events in order. They are encoded one behind the other, so that a
-// batch takes little more than one piece of memory.
+// send sends events in order. They are encoded one behind the other, into memory
+// that is used again: the link's queue is empty, and so nothing of it is in use.
 func (r *reader) send(evs []events.Event) {
-	size := 0
-	for i := range evs {
-		size += evs[i].Message.Size() + eventOverhead
-	}
-	b := make([]byte, 0, size)
+	b, batch := r.encoded[:0], r.batch[:0]
 	var annotations codec.Map
 	if r.metrics {
 		annotations = r.behind()
@@ -125,10 +125,10 @@ func (r *reader) send(evs []events.Event) {
 			b = m.Append(b)
 		}
 		b = appendEvent(b, &evs[i])
-		if !r.link.Send(transport.Outgoing{Message: b[start:len(b):len(b)], Settled: true}) {
-			return
-		}
+		batch = append(batch, transport.Outgoing{Message: b[start:len(b):len(b)], Settled: true})
 	}
+	r.encoded, r.batch = b, batch
+	r.link.Send(batch...)
 }
 
 // behind is where the partition ends, which tells a reader how far behind it is.

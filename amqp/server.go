@@ -74,6 +74,7 @@ func New(o Options) (*Server, error) {
 	if s.timeouts.ConnectTimeout <= 0 {
 		s.timeouts.ConnectTimeout = transport.DefaultConnectTimeout
 	}
+	s.timeouts.Buffers = &transport.Buffers{}
 	s.closing, s.close = context.WithCancel(context.Background())
 	return s, nil
 }

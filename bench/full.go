@@ -9,7 +9,7 @@ import (
 func fullParts(hub *linarite, s settings) []part {
 	const duration = 1500 * time.Millisecond
 	most := func(must, goal float64) bound { return bound{must: must, goal: goal, absolute: true, ceiling: true} }
-	return []part{
+	parts := []part{
 		{"size", func(c *contest) error {
 			file, err := os.Stat(s.hub)
 			if err == nil {
@@ -62,8 +62,9 @@ func fullParts(hub *linarite, s settings) []part {
 		}},
 		{"neighbours", func(c *contest) error {
 			return c.neighbours(hub, neighbours{
-				fleet: fleet{devices: 20, period: 20 * time.Millisecond, periods: 75}, p99: most(2, 0),
+				fleet: fleet{devices: 20, period: 20 * time.Millisecond, periods: 75}, nuisances: nuisances(), p99: most(2, 0),
 			})
 		}},
 	}
+	return append(parts, amqpParts(hub, 300_000, 150, links{connections: 1000, each: 1}, links{connections: 50, each: 200})...)
 }

@@ -11,7 +11,8 @@ import (
 // neighbours are some devices that send at a steady rate while others misbehave.
 type neighbours struct {
 	fleet
-	p99 bound // while others misbehave over while they do not
+	nuisances []nuisance
+	p99       bound // while others misbehave over while they do not
 }
 
 // nuisance is what others do until the function it returns is called.
@@ -44,7 +45,7 @@ func (c *contest) neighbours(l *linarite, n neighbours) (err error) {
 		return err
 	}
 	steady, others := all[:n.devices], all[n.devices:]
-	for _, one := range nuisances() {
+	for _, one := range n.nuisances {
 		var ratios series
 		for range c.rounds {
 			quiet, err := n.run(l, steady)

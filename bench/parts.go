@@ -47,8 +47,8 @@ func (c *contest) run(parts []part, only string) error {
 }
 
 // quickParts are what fits into a minute.
-func quickParts(*linarite) []part {
-	return []part{
+func quickParts(hub *linarite) []part {
+	parts := []part{
 		{"start", func(c *contest) error { return c.starts(7, bound{must: 50, absolute: true, ceiling: true}) }},
 		{"loads", func(c *contest) error {
 			return c.loads(2500*time.Millisecond,
@@ -57,6 +57,31 @@ func quickParts(*linarite) []part {
 			)
 		}},
 		{"memory", func(c *contest) error { return c.memory(memory{devices: 2000}) }},
+	}
+	return append(parts, amqpParts(hub, 150_000, 75, links{connections: 20, each: 200})...)
+}
+
+// amqpParts are those of AMQP: events to be read, periods of 20 ms beside readers,
+// and idle links.
+func amqpParts(hub *linarite, events, periods int, idle ...links) []part {
+	return []part{
+		{"events", func(c *contest) error {
+			return c.reading(hub, reading{events: events, rate: bound{must: 100_000, absolute: true}})
+		}},
+		{"links", func(c *contest) error {
+			for _, m := range idle {
+				if err := c.links(hub, m); err != nil {
+					return err
+				}
+			}
+			return nil
+		}},
+		{"readers", func(c *contest) error {
+			return c.neighbours(hub, neighbours{
+				fleet: fleet{devices: 100, period: 20 * time.Millisecond, periods: periods}, nuisances: readers(),
+				p99: bound{must: 1.1, absolute: true, ceiling: true},
+			})
+		}},
 	}
 }
 

@@ -122,6 +122,19 @@ func TestPitfallAllFieldsAreWritten(t *testing.T) {
 }
 
 // Trap 1: go-amqp refuses an expiry-policy that is empty.
+// AppendTransfer writes what the list of fields says.
+func TestATransferIsWrittenTheShortWayToo(t *testing.T) {
+	t.Parallel()
+	for _, transfer := range []codec.Transfer{
+		{},
+		{Handle: 1, DeliveryID: codec.Some(uint32(300)), DeliveryTag: []byte{1, 2}, MessageFormat: codec.Some(uint32(0)), Settled: codec.Some(true)},
+		{Handle: 255, DeliveryTag: []byte{}, Settled: codec.Some(false), More: true, RcvSettleMode: codec.Some(uint8(1))},
+		{Handle: 1 << 20, DeliveryTag: make([]byte, 300), MessageFormat: codec.Some(codec.FormatBatch), Resume: true, Aborted: true, Batchable: true},
+	} {
+		assert.Equal(t, codec.Append(nil, &transfer), codec.AppendTransfer(nil, &transfer), "%+v", transfer)
+	}
+}
+
 func TestPitfallAPolicyIsNeverEmpty(t *testing.T) {
 	t.Parallel()
 	for _, c := range []codec.Composite{&codec.Source{Address: "q"}, &codec.Target{Address: "q"}} {

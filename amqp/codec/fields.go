@@ -173,6 +173,11 @@ func (f *fields) any(p *any) {
 
 // binary visits bytes; nil is absent.
 func (f *fields) binary(p *[]byte) {
+	if f.in == nil && *p != nil {
+		f.n++
+		f.out = AppendBinary(f.out, *p)
+		return
+	}
 	visit(f, p, *p == nil, func(v any) ([]byte, bool) { b, ok := v.([]byte); return b, ok })
 }
 

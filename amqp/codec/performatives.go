@@ -177,6 +177,36 @@ func (t *Transfer) visit(f *fields) {
 	standard(f, kindBool, &t.Batchable, false)
 }
 
+// AppendTransfer encodes a transfer as Append does, in a fraction of the time: one
+// goes out with each message and each reader. Its state is not written.
+func AppendTransfer(b []byte, t *Transfer) []byte {
+	b = AppendDescriptor(b, t.code())
+	start := len(b)
+	b = AppendUint(beginCompound(b), t.Handle)
+	b = appendOpt(b, t.DeliveryID, AppendUint)
+	if t.DeliveryTag == nil {
+		b = append(b, codeNull)
+	} else {
+		b = AppendBinary(b, t.DeliveryTag)
+	}
+	b = appendOpt(b, t.MessageFormat, AppendUint)
+	b = appendOpt(b, t.Settled, AppendBool)
+	b = AppendBool(b, t.More)
+	b = appendOpt(b, t.RcvSettleMode, AppendUbyte)
+	b = append(b, codeNull)
+	b = AppendBool(b, t.Resume)
+	b = AppendBool(b, t.Aborted)
+	b = AppendBool(b, t.Batchable)
+	return endCompound(b, start, codeList8, codeList, 11)
+}
+
+func appendOpt[T any](b []byte, v Opt[T], write func([]byte, T) []byte) []byte {
+	if !v.OK {
+		return append(b, codeNull)
+	}
+	return write(b, v.Value)
+}
+
 // Disposition tells what became of deliveries.
 type Disposition struct {
 	Role      Role

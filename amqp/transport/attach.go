@@ -78,7 +78,7 @@ func (l *Link) refuse(a *codec.Attach, failure *codec.Error) {
 	reply.Source, reply.Target = nil, nil
 	l.leave()
 	l.answered, l.failure = true, failure
-	l.session.conn.enqueue(l.session.channel, reply, nil)
+	l.session.conn.enqueue(l.session.channel, reply)
 	l.tellDetach()
 }
 
@@ -90,7 +90,7 @@ func (l *Link) accept(a *codec.Attach, node Node) {
 		l.maxMessage = node.MaxMessage
 		reply.MaxMessageSize = codec.Some(node.MaxMessage)
 	}
-	l.session.conn.enqueue(l.session.channel, reply, nil)
+	l.session.conn.enqueue(l.session.channel, reply)
 	if !l.Sending {
 		l.count = a.InitialDeliveryCount.Or(0)
 		l.credit = node.Credit
@@ -129,7 +129,7 @@ func (s *Session) detach(d *codec.Detach) *codec.Error {
 	c.links--
 	attached := l.leave()
 	if attached {
-		c.enqueue(s.channel, &codec.Detach{Handle: d.Handle, Closed: d.Closed}, nil)
+		c.enqueue(s.channel, &codec.Detach{Handle: d.Handle, Closed: d.Closed})
 	}
 	c.mu.Unlock()
 	if attached {

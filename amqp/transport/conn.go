@@ -42,8 +42,7 @@ type Conn struct {
 	trusted bool
 	proved  int // identities that the peer has proved to be
 	out     []byte
-	spare   []byte // an empty buffer for out
-	written bool   // something was sent since the last heartbeat
+	written bool // something was sent since the last heartbeat
 	stalled []*Link
 	partial int // bytes of messages that have not arrived whole
 }
@@ -130,11 +129,11 @@ func (c *Conn) converse() error {
 			continue // a heartbeat
 		}
 		if _, ok := f.body.(*codec.Close); ok {
-			c.put(0, &codec.Close{}, nil)
+			c.put(0, &codec.Close{})
 			return nil
 		}
 		if failure := c.dispatch(f); failure != nil {
-			c.put(0, &codec.Close{Error: failure}, nil)
+			c.put(0, &codec.Close{Error: failure})
 			return failure
 		}
 		if err := c.awaitRoom(); err != nil {
@@ -157,7 +156,7 @@ func (c *Conn) failed(err error) error {
 	default:
 		failure = codec.Failure("amqp:decode-error", err.Error())
 	}
-	c.put(0, &codec.Close{Error: failure}, nil)
+	c.put(0, &codec.Close{Error: failure})
 	return err
 }
 

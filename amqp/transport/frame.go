@@ -109,14 +109,28 @@ func (c *Conn) read(kind byte, limit int) (frame, error) {
 	return f, err
 }
 
-// appendFrame encodes a frame.
-func appendFrame(b []byte, kind byte, channel uint16, body codec.Composite, payload []byte) []byte {
-	start := len(b)
-	b = append(b, 0, 0, 0, 0, 2, kind, byte(channel>>8), byte(channel))
+// appendFrame encodes a frame; body is nil for an empty one.
+func appendFrame(b []byte, kind byte, channel uint16, body codec.Composite) []byte {
+	b, start := beginFrame(b, kind, channel)
 	if body != nil {
 		b = codec.Append(b, body)
 	}
-	b = append(b, payload...)
+	return endFrame(b, start)
+}
+
+// appendTransfer encodes the frame of a transfer and the part of a message that it
+// carries.
+func appendTransfer(b []byte, channel uint16, t *codec.Transfer, part []byte) []byte {
+	b, start := beginFrame(b, frameAMQP, channel)
+	return endFrame(append(codec.AppendTransfer(b, t), part...), start)
+}
+
+// beginFrame leaves room for the frame's size, which endFrame fills in.
+func beginFrame(b []byte, kind byte, channel uint16) (out []byte, start int) {
+	return append(b, 0, 0, 0, 0, 2, kind, byte(channel>>8), byte(channel)), len(b)
+}
+
+func endFrame(b []byte, start int) []byte {
 	binary.BigEndian.PutUint32(b[start:], uint32(len(b)-start))
 	return b
 }

@@ -92,7 +92,7 @@ func offered(mechanism codec.Symbol) bool {
 
 // tell writes a frame at once. It is for the time before the writer runs.
 func (c *Conn) tell(kind byte, body codec.Composite) error {
-	_, err := c.net.Write(appendFrame(nil, kind, 0, body, nil))
+	_, err := c.net.Write(appendFrame(nil, kind, 0, body))
 	return err
 }
 

@@ -109,7 +109,7 @@ func (l *Link) Detach(failure *codec.Error) {
 // tellDetach tells the peer that the link is over. The caller holds mu.
 func (l *Link) tellDetach() {
 	s := l.session
-	s.conn.enqueue(s.channel, &codec.Detach{Handle: l.handle, Closed: true, Error: l.failure}, nil)
+	s.conn.enqueue(s.channel, &codec.Detach{Handle: l.handle, Closed: true, Error: l.failure})
 }
 
 // leave marks the link as over and says whether it was attached. The caller

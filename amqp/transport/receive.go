@@ -135,7 +135,7 @@ func (d *Delivery) Settle(outcome codec.Composite) {
 	if !d.settled {
 		c.enqueue(l.session.channel, &codec.Disposition{
 			Role: codec.RoleReceiver, First: d.id, Last: codec.Some(d.id), Settled: true, State: outcome,
-		}, nil)
+		})
 	}
 	if l.due++; l.due >= max(l.node.Credit/2, 1) {
 		l.credit += l.due

@@ -1,6 +1,8 @@
 package transport
 
 import (
+	"encoding/binary"
+
 	"github.com/linarite/linarite/amqp/codec"
 )
 
@@ -19,18 +21,23 @@ type outgoing struct {
 	started bool
 }
 
-// Send queues a message. It goes out as credit, the session's window and the
-// socket allow. It says whether the link is still there.
-func (l *Link) Send(o Outgoing) bool {
+// Send queues messages. They go out as credit, the session's window and the
+// socket allow. It says whether the link is still there. What waits keeps the
+// memory of its Message; nothing does once Credit is positive again.
+func (l *Link) Send(all ...Outgoing) bool {
 	c := l.session.conn
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if l.gone {
 		return false
 	}
-	o.Settled = o.Settled || l.Settles
-	l.queue = append(l.queue, outgoing{Outgoing: o})
-	l.transmit()
+	for i := range all {
+		o := outgoing{Outgoing: all[i]}
+		o.Settled = o.Settled || l.Settles
+		if len(l.queue) > 0 || !l.carry(&o) {
+			l.queue = append(l.queue, o)
+		}
+	}
 	return true
 }
 
@@ -105,15 +112,11 @@ func (l *Link) flowed() {
 // transmit sends what the queue has, as far as it can, and says whether that has
 // emptied it. The caller holds mu.
 func (l *Link) transmit() (emptied bool) {
-	if len(l.queue) == 0 || l.stalled {
+	if len(l.queue) == 0 {
 		return false
 	}
 	for len(l.queue) > 0 {
-		o := &l.queue[0]
-		if !o.started && l.credit == 0 {
-			return false
-		}
-		if !l.carry(o) {
+		if !l.carry(&l.queue[0]) {
 			return false
 		}
 		l.queue[0] = outgoing{}
@@ -140,8 +143,8 @@ func (l *Link) carry(o *outgoing) bool {
 	s := l.session
 	c := s.conn
 	for first := !o.started; first || o.sent < len(o.Message); first = false {
-		if s.window == 0 {
-			return false // until a flow
+		if l.stalled || s.window == 0 || first && l.credit == 0 {
+			return false // until resume, or a flow
 		}
 		if first && !o.Settled && len(s.unsettled) >= maxUnsettled {
 			return false // until a disposition
@@ -159,7 +162,7 @@ func (l *Link) carry(o *outgoing) bool {
 		o.sent += len(part)
 		s.window--
 		s.nextOutgoing++
-		c.enqueue(s.channel, &t, part)
+		c.enqueueTransfer(s.channel, &t, part)
 	}
 	return true
 }
@@ -173,7 +176,7 @@ func (l *Link) begin(o *outgoing, t *codec.Transfer) {
 	l.credit--
 	l.count++
 	if o.Tag == nil {
-		o.Tag = []byte{byte(id >> 24), byte(id >> 16), byte(id >> 8), byte(id)}
+		o.Tag = binary.BigEndian.AppendUint32(s.tag[:0], id)
 	}
 	t.DeliveryID, t.DeliveryTag = codec.Some(id), o.Tag
 	t.MessageFormat, t.Settled = codec.Some(uint32(0)), codec.Some(o.Settled)

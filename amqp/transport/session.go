@@ -26,6 +26,7 @@ type Session struct {
 	nextOutgoing uint32 // the transfer id that we send next
 	window       uint32 // transfers that the peer takes
 	nextDelivery uint32
+	tag          [4]byte // of the delivery being begun, where its sender has none
 	unsettled    map[uint32]pending
 }
 
@@ -56,7 +57,7 @@ func (c *Conn) begin(channel uint16, s *Session, b *codec.Begin) *codec.Error {
 	c.enqueue(channel, &codec.Begin{
 		RemoteChannel: codec.Some(channel), NextOutgoingID: 1, IncomingWindow: sessionWindow,
 		OutgoingWindow: sessionWindow, HandleMax: maxHandle,
-	}, nil)
+	})
 	return nil
 }
 
@@ -66,7 +67,7 @@ func (s *Session) end(failure *codec.Error) {
 	c.mu.Lock()
 	s.ended = true
 	orphans := s.clear()
-	c.enqueue(s.channel, &codec.End{Error: failure}, nil)
+	c.enqueue(s.channel, &codec.End{Error: failure})
 	c.mu.Unlock()
 	for _, l := range orphans {
 		l.orphaned()
@@ -79,7 +80,7 @@ func (s *Session) endByPeer() {
 	c.mu.Lock()
 	orphans := s.clear()
 	if !s.ended {
-		c.enqueue(s.channel, &codec.End{}, nil)
+		c.enqueue(s.channel, &codec.End{})
 	}
 	s.ended, s.gone = true, true
 	c.begun--
@@ -174,7 +175,7 @@ func (s *Session) tellFlow(l *Link) {
 			f.Available, f.Drain = codec.Some(uint32(len(l.queue))), l.drain
 		}
 	}
-	s.conn.enqueue(s.channel, f, nil)
+	s.conn.enqueue(s.channel, f)
 }
 
 // disposition takes what the peer did with deliveries of ours. What it says of
@@ -194,7 +195,7 @@ func (s *Session) disposition(d *codec.Disposition) {
 		if !d.Settled { // the peer waits for us to settle
 			c.enqueue(s.channel, &codec.Disposition{
 				Role: codec.RoleSender, First: d.First, Last: d.Last, Settled: true, State: d.State,
-			}, nil)
+			})
 		}
 	}
 	c.mu.Unlock()

@@ -34,6 +34,8 @@ type Options struct {
 	WriteTimeout   time.Duration // of one write that the peer does not take
 	// IdleTimeout is how long a peer may be silent. It is told half of that.
 	IdleTimeout time.Duration
+	// Buffers are shared with other connections; nil: they are the connection's own.
+	Buffers *Buffers
 }
 
 func (o Options) withDefaults() Options {
@@ -50,6 +52,9 @@ func (o Options) withDefaults() Options {
 		if *d.value <= 0 {
 			*d.value = d.standard
 		}
+	}
+	if o.Buffers == nil {
+		o.Buffers = &Buffers{}
 	}
 	return o
 }
@@ -72,8 +77,8 @@ const (
 	sessionWindow  = 2048              // transfers
 	maxUnsettled   = sessionWindow     // deliveries of a session that the peer has not settled
 	maxLate        = 2 * sessionWindow // frames that come after a session's end
-	softOut        = 256 << 10
-	hardOut        = 1 << 20 // bytes that wait for a peer that does not read
+	softOut        = 64 << 10          // bytes that wait before links do
+	hardOut        = 1 << 20           // bytes that wait for a peer that does not read
 	minHeartbeat   = 100 * time.Millisecond
 	minFrame       = 512
 	transferHeader = 64 // bytes, at most, of a transfer's frame besides the message

@@ -5,14 +5,12 @@ import (
 	"errors"
 	"net"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/linarite/linarite/amqp/codec"
 	"github.com/linarite/linarite/internal/clock"
 )
-
-// keptBuffer is how large a buffer an idle connection may keep, in bytes.
-const keptBuffer = 4 << 10
 
 // errUnread is what ends a connection whose peer does not read.
 var errUnread = errors.New("the peer does not read what is sent to it")
@@ -21,31 +19,74 @@ var errUnread = errors.New("the peer does not read what is sent to it")
 // written last.
 const goodbye = time.Second
 
+// Buffers lends connections what they gather their output in, so that one that is
+// idle has none. Its zero value is ready, and any number of connections may share
+// it.
+type Buffers struct{ pool sync.Pool }
+
+// outBuffer is the size of a buffer, in bytes: what may wait before links have to,
+// and the longest frame.
+const outBuffer = softOut + MaxFrame
+
+func (l *Buffers) borrow() []byte {
+	if b, ok := l.pool.Get().(*[]byte); ok {
+		return *b
+	}
+	return make([]byte, 0, outBuffer)
+}
+
+// giveBack takes a buffer back; one that had to grow is dropped.
+func (l *Buffers) giveBack(b []byte) {
+	if cap(b) == outBuffer {
+		b = b[:0]
+		l.pool.Put(&b)
+	}
+}
+
 // put queues a frame.
-func (c *Conn) put(channel uint16, body codec.Composite, payload []byte) {
+func (c *Conn) put(channel uint16, body codec.Composite) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.enqueue(channel, body, payload)
+	c.enqueue(channel, body)
 }
 
 // enqueue queues a frame. The caller holds mu. It does not wait: a peer that
 // lets too much pile up is cut off.
-func (c *Conn) enqueue(channel uint16, body codec.Composite, payload []byte) {
+func (c *Conn) enqueue(channel uint16, body codec.Composite) {
+	if c.prepare() {
+		c.out = appendFrame(c.out, frameAMQP, channel, body)
+	}
+}
+
+// enqueueTransfer is enqueue for a transfer and the part of a message that it
+// carries.
+func (c *Conn) enqueueTransfer(channel uint16, t *codec.Transfer, part []byte) {
+	if c.prepare() {
+		c.out = appendTransfer(c.out, channel, t, part)
+	}
+}
+
+// prepare makes room for a frame and tells the writer; false means that there is
+// nobody to write to. The caller holds mu.
+func (c *Conn) prepare() bool {
 	if c.broken {
-		return
+		return false
 	}
 	if len(c.out) > hardOut {
 		if c.reason == nil {
 			c.reason = errUnread
 		}
 		c.abort()
-		return
+		return false
 	}
-	c.out = appendFrame(c.out, frameAMQP, channel, body, payload)
+	if c.out == nil {
+		c.out = c.o.Buffers.borrow()
+	}
 	select {
 	case c.kick <- struct{}{}:
 	default: // it has been told
 	}
+	return true
 }
 
 // awaitRoom keeps the reader from taking more of a peer that does not read what
@@ -97,7 +138,7 @@ func (c *Conn) beat() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.written {
-		c.enqueue(0, nil, nil)
+		c.enqueue(0, nil)
 	}
 	c.written = false
 }
@@ -106,30 +147,24 @@ func (c *Conn) beat() {
 func (c *Conn) flush(patience time.Duration) bool {
 	c.mu.Lock()
 	b := c.out
-	c.out, c.spare = c.spare, nil
+	c.out = nil
 	c.mu.Unlock()
 	if len(b) == 0 {
 		return true
 	}
 	_ = c.net.SetWriteDeadline(clock.Wall().Add(patience)) // fails on a closed connection, as the write then does
 	_, err := c.net.Write(b)
-	emptied, ok := c.wrote(b, err)
+	c.o.Buffers.giveBack(b)
+	emptied, ok := c.wrote(err)
 	tellEmptied(emptied)
 	return ok
 }
 
-// wrote goes on after a write, which ended with err, of the buffer b. It returns
-// the links whose queues that has emptied, and whether the connection still
-// works.
-func (c *Conn) wrote(b []byte, err error) (emptied []*Link, ok bool) {
+// wrote goes on after a write, which ended with err. It returns the links whose
+// queues that has emptied, and whether the connection still works.
+func (c *Conn) wrote(err error) (emptied []*Link, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch {
-	case cap(b) <= keptBuffer || len(c.out) > 0:
-		c.spare = b[:0]
-	case cap(c.out) > keptBuffer:
-		c.out = nil
-	}
 	c.written = true
 	if err != nil {
 		c.breakOff(err)

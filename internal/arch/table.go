@@ -106,8 +106,9 @@ var rooms = map[string]Room{
 	"test/sdk/go":   {Imports: []string{"test/harness"}, Libraries: []string{azure, coderWS}, Goroutines: true, Clock: true},
 	"test/codec":    {Imports: []string{"amqp/codec"}, Libraries: []string{azure, rapid}, Goroutines: true, Clock: true}, // held against go-amqp
 	"test/hostile":  {Imports: []string{"test/harness"}, Libraries: []string{websocket}, Goroutines: true, Clock: true},
-	"bench": { // stock mochi is one of the brokers
-		Imports: []string{"bench/machine", "bench/mqtt", "test/harness"}, Libraries: []string{mochi, slog}, Goroutines: true, Clock: true,
+	"bench": { // stock mochi is one of the brokers; reads out of a log stand next to those over AMQP
+		Imports:   []string{"bench/machine", "bench/mqtt", "events", "internal/clock", "iot", "test/harness"},
+		Libraries: []string{azure, mochi, slog}, Goroutines: true, Clock: true,
 	},
 	"bench/machine": {Clock: true},
 	"bench/mqtt":    {Clock: true},

@@ -134,6 +134,27 @@ func TestWhereAReaderBegins(t *testing.T) {
 	}
 }
 
+// A filter is known by its key, and by its descriptor, as a symbol or a number.
+func TestTheDescriptorOfASelector(t *testing.T) {
+	t.Parallel()
+	d := newDevice(t)
+	events := d.tells(t, "0", "1")
+	text := fmt.Sprintf("amqp.annotation.x-opt-sequence-number > '%d'", events[0].SequenceNumber)
+	const name = symbol("apache.org:selector-filter:string")
+	for what, filter := range map[string]dict{
+		"symbols":                {name: described{name, text}},
+		"a number":               {name: described{uint64(0x468C00000004), text}},
+		"a key of the peer's":    {symbol("mine"): described{name, text}},
+		"a number alone":         {symbol("mine"): described{uint64(0x468C00000004), text}},
+		"a key that is a string": {string(name): described{name, text}},
+	} {
+		p := backEnd(t, hub, "service")
+		p.receiver(partition("linarite", newGroup(), events[0].Partition), 100, terms{filter: filter})
+		_, m := p.transfer()
+		require.Equal(t, events[0].SequenceNumber+1, m.annotations.get("x-opt-sequence-number"), what)
+	}
+}
+
 func TestTheNamesOfThePartitions(t *testing.T) {
 	t.Parallel()
 	d := newDevice(t)

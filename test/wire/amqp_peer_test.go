@@ -16,6 +16,22 @@ import (
 	"github.com/linarite/linarite/test/harness"
 )
 
+// The traps that the project's reference (amqp.md) lists, each of which cost an
+// SDK's connection, and the tests against the built binary; beside the code, `Trap`
+// and its number stand before others.
+//
+//	 1  no zero for a field with a default      TestWhatAnAttachIsAnsweredWith
+//	 2  every field, trailing nulls too         TestWhatTheHubSaysOfItself, TestAnEventOverAMQP, TestWhatAnAttachIsAnsweredWith
+//	 3  replies wait for credit                 TestAReplyWaitsForCredit, TestTheReplyHasTheRequestsIDInItsType
+//	 4  events come settled                     TestAnEventOverAMQP, TestSettlementModes
+//	 5  no SASL at all                          TestEveryWayInOverAMQP/*/no_SASL
+//	 6  batches                                 TestABatchOfTelemetry
+//	 7  types of $management                    TestTheEndpointDescribesItself
+//	 8  paths and sub-protocol of WebSockets    TestEveryWayInOverAMQP/WebSocket*
+//	 9  forms of the selector                   TestWhereAReaderBegins, TestTheDescriptorOfASelector
+//	10  forms of the audience                   TestTheAudienceOfAToken
+//	11  refusal: null terminus, then detach     (*peer).attach, TestARightThatIsMissing
+
 // Protocol headers, types of frames and performatives.
 // OASIS: amqp-core-transport 2.2 to 2.7, amqp-core-security 5.3.
 const (
