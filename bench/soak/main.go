@@ -48,8 +48,9 @@ func main() {
 	flag.StringVar(&o.svg, "svg", "", "draw the curve into this file")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := soakHub(ctx, o); err != nil {
+	err := soakHub(ctx, o)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "soak:", err)
 		os.Exit(1)
 	}
