@@ -41,7 +41,7 @@ func (p *peer) claim(c *transport.Conn, m *codec.Message) answer {
 	audience.path = narrowed(audience.path, token)
 	proof, err := p.claims.check(audience.path, token)
 	if err == nil && !p.srv.hub.IsHostname(audience.host) {
-		err = iot.ErrUnauthorized.Because("the audience names host %q, which is not one of this hub's names", audience.host)
+		err = iot.ErrUnauthorized.Because("the audience names host %s, which is not one of this hub's names", iot.Printable(audience.host))
 	}
 	if id, _, ok := parseIdentity(audience.path); ok {
 		audience.path = id.Path() // whatever is below it

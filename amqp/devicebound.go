@@ -35,7 +35,7 @@ func (p *peer) sendToDevice(d *transport.Delivery) {
 		d.Settle(&codec.Accepted{})
 		return
 	}
-	p.srv.log.Debug().Err(err).Str("op", "c2d").Str("remote", p.remote).Msg("message rejected")
+	p.srv.log.Debug().Str("op", "c2d").Str("remote", p.remote).Msg("message rejected: " + iot.Masked(err.Error()))
 	d.Settle(&codec.Rejected{Error: failure(err)})
 }
 
@@ -53,7 +53,7 @@ func (p *peer) queue(d *transport.Delivery) error {
 	}
 	id, rest, ok := parseIdentity(parseAddress(to).path)
 	if !ok || !(place{path: rest}).is("messages/devicebound") {
-		return iot.ErrArgumentInvalid.Because("the message's to is %q, not /devices/{id}/messages/devicebound", wellFormed(to))
+		return iot.ErrArgumentInvalid.Because("the message's to is %s, not /devices/{id}/messages/devicebound", iot.Printable(to))
 	}
 	message, err := outbound(m)
 	if err != nil {

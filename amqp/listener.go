@@ -12,6 +12,7 @@ import (
 
 	"github.com/linarite/linarite/amqp/transport"
 	"github.com/linarite/linarite/internal/clock"
+	"github.com/linarite/linarite/iot"
 )
 
 // Pauses after an accept that failed, as when there are no file descriptors
@@ -104,7 +105,7 @@ func (s *Server) converse(conn, raw net.Conn, p *peer) {
 	err := transport.Run(conn, func() { _ = raw.Close() }, p, s.timeouts)
 	e := s.log.Debug()
 	if err != nil && !gone(err) {
-		e = s.log.Info().Str("reason", err.Error())
+		e = s.log.Info().Str("reason", iot.Masked(err.Error()))
 	}
 	e.Str("op", "disconnect").Str("protocol", p.protocol).Str("remote", p.remote).Msg("AMQP connection over")
 }

@@ -100,7 +100,7 @@ func (p *peer) Open(_ *transport.Conn, o *codec.Open) *codec.Error {
 		return nil
 	}
 	if !p.srv.hub.IsHostname(o.Hostname.Value) {
-		err := iot.ErrNotFound.Because("%q is not one of this hub's names", o.Hostname.Value)
+		err := iot.ErrNotFound.Because("%s is not one of this hub's names", iot.Printable(o.Hostname.Value))
 		p.refused("open", err)
 		return failure(err)
 	}
@@ -115,7 +115,7 @@ func (p *peer) Attach(l *transport.Link) (transport.Node, *codec.Error) {
 	node, refusal := p.node(l, parseAddress(l.Address()))
 	if refusal != nil && refusal.Condition != conditionRedirect {
 		p.srv.log.Warn().Str("op", "attach").Str("remote", p.remote).Str("protocol", p.protocol).
-			Str("address", l.Address()).Msg("refused: " + refusal.Error())
+			Str("address", iot.Printable(l.Address())).Msg("refused: " + iot.Masked(refusal.Error()))
 	}
 	return node, refusal
 }
@@ -157,7 +157,7 @@ func noSuch(l *transport.Link, why string) (transport.Node, *codec.Error) {
 
 // refused logs what a peer was denied.
 func (p *peer) refused(op string, err error) {
-	p.srv.log.Warn().Str("op", op).Str("remote", p.remote).Str("protocol", p.protocol).Msg("refused: " + err.Error())
+	p.srv.log.Warn().Str("op", op).Str("remote", p.remote).Str("protocol", p.protocol).Msg("refused: " + iot.Masked(err.Error()))
 }
 
 // turnedAway logs that a token for path is no good. Where that is an identity's,

@@ -80,7 +80,7 @@ func (p *peer) plain(response []byte) (path string, err error) {
 		return c.path(), err
 	}
 	if c.policy != "" && proof.policy != c.policy {
-		return c.path(), iot.ErrUnauthorized.Because("the user is policy %q and the token is signed by policy %q", c.policy, proof.policy)
+		return c.path(), iot.ErrUnauthorized.Because("the user is policy %s and the token is signed by policy %s", iot.Printable(c.policy), iot.Printable(proof.policy))
 	}
 	return c.path(), p.claims.add(c.path(), proof)
 }

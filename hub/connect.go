@@ -17,7 +17,11 @@ import (
 //
 // IoT Hub: contract.md §3, §4, one connection per identity.
 func (h *Hub) Connect(r ConnectRequest, l Link) (*Session, error) {
-	s, err := h.admit(r, l)
+	err := r.tidy()
+	var s *Session
+	if err == nil {
+		s, err = h.admit(r, l)
+	}
 	if err != nil {
 		h.Refused(r.Identity, r.RemoteAddr, r.Protocol, err)
 		return nil, err
@@ -25,6 +29,25 @@ func (h *Hub) Connect(r ConnectRequest, l Link) (*Session, error) {
 	h.log.Info().Str("device", r.Identity.String()).Str("op", "connect").Str("protocol", r.Protocol).
 		Str("authentication", s.scope).Str("agent", r.Agent).Str("remote", r.RemoteAddr).Msg("connected")
 	return s, nil
+}
+
+// What a device may say of itself, in bytes: it stands in the log, in the twin and
+// in the list of connections. A longer model is refused, the others are cut.
+const (
+	maxAgent      = 512
+	maxModelID    = 256
+	maxAPIVersion = 64
+)
+
+// tidy bounds what a device says of itself, and takes tokens out of it.
+func (r *ConnectRequest) tidy() error {
+	if len(r.ModelID) > maxModelID {
+		return iot.ErrUnauthorized.Because("a model-id of more than %d bytes", maxModelID)
+	}
+	r.Agent = iot.Masked(r.Agent)
+	r.Agent = r.Agent[:min(len(r.Agent), maxAgent)]
+	r.APIVersion = r.APIVersion[:min(len(r.APIVersion), maxAPIVersion)]
+	return nil
 }
 
 // admit authenticates a device and makes its session. Meanwhile nobody deletes
@@ -102,11 +125,12 @@ func (h *Hub) authenticate(r ConnectRequest) (auth.Principal, error) {
 // Refused logs and remembers a connection that was turned away, by the hub or by
 // a transport.
 func (h *Hub) Refused(who iot.Identity, remote, protocol string, err error) {
+	reason := iot.Masked(err.Error())
 	h.connections.refuse(Refusal{
-		Time: h.clock.Now(), Identity: who, Protocol: protocol, RemoteAddr: remote, Code: code(err), Reason: err.Error(),
+		Time: h.clock.Now(), Identity: who, Protocol: protocol, RemoteAddr: remote, Code: code(err), Reason: reason,
 	})
 	h.log.Warn().Str("device", who.String()).Str("op", "connect").Str("protocol", protocol).Str("remote", remote).
-		Int("code", code(err)).Msg("refused: " + err.Error())
+		Int("code", code(err)).Msg("refused: " + reason)
 }
 
 // Authorize checks a service's token: it must be one of the hub's, be signed by

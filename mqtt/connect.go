@@ -25,13 +25,6 @@ const (
 // this one. IoT Hub: contract.md §5.1.
 const maxKeepAlive = 1177
 
-// What a device may say of itself, in bytes: it stands in the log and in the
-// twin. A longer agent is cut, a longer model is refused.
-const (
-	maxAgent   = 512
-	maxModelID = 256
-)
-
 // connect answers a CONNECT: it checks it, asks the hub for a session, and gives
 // mochi what is left to do, which is to send CONNACK. mochi is told a name that
 // no other connection has, and to start clean, so that it knows of no takeover
@@ -122,19 +115,13 @@ func (l *link) read(c *packets.ConnectParams) (hub.ConnectRequest, *iot.Message,
 	if err != nil {
 		return hub.ConnectRequest{}, nil, iot.ErrUnauthorized.Because("%s", err)
 	}
-	if len(u.modelID) > maxModelID {
-		return hub.ConnectRequest{}, nil, iot.ErrUnauthorized.Because("a model-id of more than %d bytes", maxModelID)
-	}
 	if !l.srv.hub.IsHostname(u.host) {
 		return hub.ConnectRequest{}, nil, iot.ErrUnauthorized.Because(
-			"the user name's host %s is not one of this hub's names", printable(u.host))
+			"the user name's host %s is not one of this hub's names", iot.Printable(u.host))
 	}
 	if u.identity.String() != c.ClientIdentifier {
 		return hub.ConnectRequest{}, nil, iot.ErrUnauthorized.Because(
-			"the user name is for %s and the client id is %s", printable(u.identity.String()), printable(c.ClientIdentifier))
-	}
-	if holdsToken(u.agent) { // it is logged, and shown to whoever asks who is connected
-		u.agent = token
+			"the user name is for %s and the client id is %s", iot.Printable(u.identity.String()), iot.Printable(c.ClientIdentifier))
 	}
 	will, err := readWill(u.identity, c)
 	if err != nil {
@@ -142,7 +129,7 @@ func (l *link) read(c *packets.ConnectParams) (hub.ConnectRequest, *iot.Message,
 	}
 	return hub.ConnectRequest{
 		Identity: u.identity, Token: string(c.Password), Certificates: l.certs,
-		ModelID: u.modelID, Agent: u.agent[:min(len(u.agent), maxAgent)], APIVersion: u.apiVersion,
+		ModelID: u.modelID, Agent: u.agent, APIVersion: u.apiVersion,
 		Protocol: l.protocol, RemoteAddr: l.remote(), Resume: !c.Clean,
 	}, will, nil
 }

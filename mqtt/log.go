@@ -3,10 +3,11 @@ package mqtt
 import (
 	"context"
 	"log/slog"
-	"strconv"
 	"strings"
 
 	"github.com/rs/zerolog"
+
+	"github.com/linarite/linarite/iot"
 )
 
 // engineLog carries mochi's log into ours, as debug lines whatever their level:
@@ -45,35 +46,12 @@ func (h engineLog) WithGroup(name string) slog.Handler {
 // secret says whether mochi puts packets or wills under this key.
 func secret(key string) bool { return key == "pk" || key == "packet" || key == "will" }
 
-// longest is how much of a text from outside is shown.
-const longest = 100
-
-// token stands for a text that has one in it.
-const token = "(a token)"
-
-func holdsToken(s string) bool {
-	s = strings.ToLower(s)
-	return strings.Contains(s, "sharedaccesssignature") || strings.Contains(s, "sig=")
-}
-
-// printable is a text from outside as a log may show it: quoted, not too long,
-// and never a token.
-func printable(s string) string {
-	if holdsToken(s) {
-		return token
-	}
-	if len(s) > longest {
-		return strconv.Quote(s[:longest]) + "…"
-	}
-	return strconv.Quote(s)
-}
-
 // loggable is a topic as a log may show it: without a property bag, which may
 // hold data.
 func loggable(topic string) string {
 	i := strings.IndexAny(topic, "=&")
 	if i < 0 {
-		return printable(topic)
+		return iot.Printable(topic)
 	}
-	return printable(topic[:strings.LastIndexByte(topic[:i], '/')+1]) + "…"
+	return iot.Printable(topic[:strings.LastIndexByte(topic[:i], '/')+1]) + "…"
 }

@@ -94,7 +94,7 @@ func (l *link) subscribe(pk *packets.Packet) error {
 	for i := range pk.Filters {
 		f, ok := parseFilter(pk.Filters[i].Filter, l.id)
 		if !ok {
-			return iot.ErrInvalidOperation.Because("SUBSCRIBE to %s, which this identity may not", printable(pk.Filters[i].Filter))
+			return iot.ErrInvalidOperation.Because("SUBSCRIBE to %s, which this identity may not", iot.Printable(pk.Filters[i].Filter))
 		}
 		qos := min(pk.Filters[i].Qos, 1)
 		subs[f] = qos + 1

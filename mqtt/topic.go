@@ -95,7 +95,7 @@ func parseAnswerTopic(rest string) (topic, error) {
 	}
 	n, err := strconv.ParseInt(status, 10, 32)
 	if err != nil || status[0] == '+' {
-		return topic{}, iot.ErrArgumentInvalid.Because("method answer whose status %s is no integer", printable(status))
+		return topic{}, iot.ErrArgumentInvalid.Because("method answer whose status %s is no integer", iot.Printable(status))
 	}
 	t := topic{kind: topicMethodAnswer, status: int(n)}
 	return t, t.readQuery("method answer", query)
@@ -143,7 +143,7 @@ func badRequestID(rid string, found bool) string {
 	}
 	for i := 0; i < len(rid); i++ {
 		if !validRequestIDByte(rid[i]) {
-			return fmt.Sprintf("whose $rid %s has characters that are not allowed", printable(rid))
+			return fmt.Sprintf("whose $rid %s has characters that are not allowed", iot.Printable(rid))
 		}
 	}
 	return ""

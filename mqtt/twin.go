@@ -86,7 +86,7 @@ func precondition(t *topic) (int64, *iot.Error) {
 	}
 	base, err := strconv.ParseInt(t.version, 10, 64)
 	if err != nil || base < 0 {
-		return 0, iot.ErrArgumentInvalid.Because("$version %s is no version", printable(t.version))
+		return 0, iot.ErrArgumentInvalid.Because("$version %s is no version", iot.Printable(t.version))
 	}
 	if base == 0 {
 		return 0, iot.ErrPreconditionFailed.Because("there is no $version 0")

@@ -48,17 +48,17 @@ func parseUserName(s string) (userName, error) {
 			return u, errors.New("the user name goes on after {host}/{device}/{module}/ without a ?")
 		}
 		if !iot.ValidID(u.identity.ModuleID) {
-			return u, fmt.Errorf("the user name's module id %s is not a valid id", printable(u.identity.ModuleID))
+			return u, fmt.Errorf("the user name's module id %s is not a valid id", iot.Printable(u.identity.ModuleID))
 		}
 	}
 	if u.host == "" {
 		return u, errors.New("the user name names no host")
 	}
 	if u.identity.DeviceID == "" {
-		return u, fmt.Errorf("the user name %s names no device", printable(s))
+		return u, fmt.Errorf("the user name %s names no device", iot.Printable(s))
 	}
 	if !iot.ValidID(u.identity.DeviceID) {
-		return u, fmt.Errorf("the user name's device id %s is not a valid id", printable(u.identity.DeviceID))
+		return u, fmt.Errorf("the user name's device id %s is not a valid id", iot.Printable(u.identity.DeviceID))
 	}
 	u.readProperties(props)
 	return u, nil

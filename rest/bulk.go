@@ -102,6 +102,6 @@ func (a *api) tell(c *call, err error) *iot.Error {
 	if !errors.As(err, &told) {
 		line = a.log.Error()
 	}
-	c.describe(line).Int("code", told.Code).Msg("refused an item: " + loggable(err.Error()))
+	c.describe(line).Int("code", told.Code).Msg("refused an item: " + iot.Masked(err.Error()))
 	return told
 }

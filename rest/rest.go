@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"net/http"
 	"runtime/debug"
-	"strings"
 
 	"github.com/rs/zerolog"
 
@@ -115,7 +114,7 @@ func (a *api) refuse(c *call, err error) reply {
 	case told.Status == http.StatusUnauthorized:
 		line = a.log.Warn()
 	}
-	c.describe(line).Str("remote", c.RemoteAddr).Int("code", told.Code).Msg("refused: " + loggable(err.Error()))
+	c.describe(line).Str("remote", c.RemoteAddr).Int("code", told.Code).Msg("refused: " + iot.Masked(err.Error()))
 	r := c.envelope(told).reply(told, c.id, a.hub.Clock().Now())
 	if c.allowed != "" {
 		r.header["Allow"] = c.allowed
@@ -139,21 +138,12 @@ func (c *call) envelope(err *iot.Error) envelope {
 
 // describe says in a line of the log which request it is about.
 func (c *call) describe(line *zerolog.Event) *zerolog.Event {
-	operation := loggable(c.Method + " " + c.URL.Path)
+	operation := iot.Masked(c.Method + " " + c.URL.Path)
 	if c.route != nil {
 		operation = c.route.String()
 	}
 	if c.device != "" {
-		line = line.Str("device", loggable(c.identity().String()))
+		line = line.Str("device", iot.Masked(c.identity().String()))
 	}
 	return line.Str("op", operation).Str("request", c.id)
-}
-
-// loggable is a text from outside as the log may show it: never a token, which a
-// caller may have put into the path by mistake.
-func loggable(s string) string {
-	if plain := strings.ToLower(s); strings.Contains(plain, "sig=") || strings.Contains(plain, "sig%3d") {
-		return "(there is a token in it)"
-	}
-	return s
 }
