@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Who reads telemetry. Each has to get all of it.
@@ -64,6 +66,10 @@ type ledger struct {
 	counts [counts]atomic.Int64
 	lost   atomic.Int64 // things that were promised and did not come, or came otherwise
 	errors atomic.Int64 // things that did not go as they should
+	// excused are errors that came when the machine had just stood still: the hub's
+	// deadlines and ours pass meanwhile.
+	excused atomic.Int64
+	still   atomic.Int64 // when it last did, in Unix nanoseconds
 
 	out      io.Writer // is told of faults at once
 	mu       sync.Mutex
@@ -101,8 +107,39 @@ func (l *ledger) lose(n int64, format string, args ...any) {
 // fault notes that something did not go as it should. What it was about may yet
 // be made good.
 func (l *ledger) fault(format string, args ...any) {
+	if time.Since(time.Unix(0, l.still.Load())) < aftermath {
+		l.excused.Add(1)
+		l.note("excused: ", format, args...)
+		return
+	}
 	l.errors.Add(1)
 	l.note("", format, args...)
+}
+
+// Standing still is when a goroutine that does nothing else does not get its turn
+// for so long; what comes of it shows for as long as the longest deadline.
+const (
+	stillness = 2 * time.Second
+	aftermath = time.Minute
+)
+
+// watch notes when the machine stands still, until ctx ends.
+func (l *ledger) watch(ctx context.Context) {
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for last := time.Now(); ; {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		now := time.Now()
+		if gap := now.Sub(last); gap > stillness {
+			l.still.Store(now.UnixNano())
+			l.note("", "the machine stood still for %s", gap.Round(100*time.Millisecond))
+		}
+		last = now
+	}
 }
 
 func (l *ledger) note(kind, format string, args ...any) {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 )
 
 // arrived is a message as it was sent.
@@ -119,6 +120,19 @@ func TestEachLossIsFound(t *testing.T) {
 				t.Errorf("what is found is not %q but %q", c.want, all)
 			}
 		})
+	}
+}
+
+func TestErrorsAreExcusedJustAfterTheMachineStoodStill(t *testing.T) {
+	t.Parallel()
+	l := newLedger(io.Discard)
+	l.still.Store(time.Now().UnixNano())
+	l.fault("a deadline has passed")
+	l.lose(1, "a message")
+	l.still.Store(time.Now().Add(-2 * aftermath).UnixNano())
+	l.fault("for no reason")
+	if l.excused.Load() != 1 || l.errors.Load() != 1 || l.lost.Load() != 1 {
+		t.Errorf("excused %d, errors %d, lost %d", l.excused.Load(), l.errors.Load(), l.lost.Load())
 	}
 }
 

@@ -15,6 +15,10 @@
 // default devices fill in less than the third of half an hour that passes before
 // the reference is taken; for shorter runs, --config gives it a short retention.
 //
+// Where the machine stands still for seconds, deadlines of the hub and of clients
+// pass, and connections are lost: such errors are counted apart. What is lost is
+// lost all the same.
+//
 // It exits with 1 when anything was lost, when anything else went wrong, or when
 // memory, goroutines or descriptors at the end are not within 5 % of the
 // reference.

@@ -26,6 +26,7 @@ type report struct {
 	Totals    map[string]int64 `json:"totals"`
 	Lost      int64            `json:"lost"`
 	Errors    int64            `json:"errors"`
+	Excused   int64            `json:"excused"` // errors just after the machine stood still
 	Faults    []string         `json:"faults"`
 	Samples   []sample         `json:"samples"`
 	duration  time.Duration
@@ -64,7 +65,7 @@ func (s *soak) report() *report {
 	}
 	r := &report{
 		Machine: machineOf(), Devices: s.o.devices, Seconds: s.o.duration.Seconds(), Totals: map[string]int64{},
-		Lost: s.ledger.lost.Load(), Errors: s.ledger.errors.Load(), Faults: s.ledger.faultList(),
+		Lost: s.ledger.lost.Load(), Errors: s.ledger.errors.Load(), Excused: s.ledger.excused.Load(), Faults: s.ledger.faultList(),
 		Samples: s.samples, duration: s.o.duration, tolerance: s.o.tolerance,
 	}
 	for i, name := range countNames {
@@ -115,7 +116,7 @@ func (r *report) print(out io.Writer) {
 	for _, name := range countNames {
 		fmt.Fprintf(out, "%12d  %s\n", r.Totals[name], name)
 	}
-	fmt.Fprintf(out, "%12d  lost\n%12d  other errors\n\n", r.Lost, r.Errors)
+	fmt.Fprintf(out, "%12d  lost\n%12d  other errors\n%12d  errors just after the machine stood still\n\n", r.Lost, r.Errors, r.Excused)
 	for _, fault := range r.Faults {
 		fmt.Fprintf(out, "  %s\n", fault)
 	}

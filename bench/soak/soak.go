@@ -65,6 +65,7 @@ func run(ctx context.Context, o options) (r *report, err error) {
 	reading, stopReading := context.WithCancel(context.Background())
 	defer stopReading()
 	readers := s.startReaders(reading)
+	go s.ledger.watch(reading)
 
 	working, stopWorking := context.WithTimeout(ctx, o.duration)
 	defer stopWorking()

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -156,5 +157,32 @@ func testCrowd(t *testing.T) {
 		crowd = nil
 	})
 	v.affords(t, stop()-before.memory, len(ports)*maxStrangers*perStranger)
+	v.recovers(t, before)
+}
+
+// testStalledReaders has as many readers as a partition may have, in each of
+// several consumer groups, ask for all events and read none. That must not cost
+// much, nor hold up devices.
+func testStalledReaders(t *testing.T) {
+	const each = 5
+	v := start(t, stalledAddress, "--config", withGroups(t, "a", "b", "c", "d"))
+	v.fillJournal(t)
+	v.welcome(t)
+	before := v.vitals(t)
+	n := newNeighbour(t, v)
+	stop := v.watch(t)
+	n.undisturbed(t, "stalled readers", func(int) {
+		began := time.Now()
+		for _, group := range []string{"a", "b", "c", "d"} {
+			for i, open := range []opening{overAMQP[""], overAMQP[""], overAMQP[""], (*attacker).tunnelled, (*attacker).tunnelled}[:each] {
+				p, err := enters(open, asBackEnd)(&attacker{victim: v, device: v.devices[i]})
+				require.NoError(t, err)
+				defer p.Close()
+				p.send(reads(group, 1<<20))
+			}
+		}
+		n.since(t, began, 2*quiet*window)
+	})
+	v.affords(t, stop()-before.memory, 4*each*perInput)
 	v.recovers(t, before)
 }

@@ -27,8 +27,23 @@ func groups() []group {
 		{"WebSocket", webSocketInputs()},
 		{"service", serviceInputs()},
 		{"control", controlInputs()},
-		{"AMQP", amqpStrangers},
+		{"AMQP", amqpInputs(amqpStrangers)},
+		{"AMQP after a login", amqpInputs(amqpDevices, amqpBackEnds)},
 	}
+}
+
+// TestThereIsEnoughOfEverything counts the inputs.
+func TestThereIsEnoughOfEverything(t *testing.T) {
+	t.Parallel()
+	tables := append(groups(), group{"that wait", patientInputs()}, group{"that are repeated", floods},
+		group{"indiscreet", indiscreet}, group{"indiscreet over AMQP", amqpInputs(indiscreetAMQP)})
+	total := 0
+	for _, g := range tables {
+		t.Logf("%4d %s", len(g.inputs), g.name)
+		total += len(g.inputs)
+	}
+	t.Logf("%4d inputs", total)
+	require.Greater(t, total, 100)
 }
 
 // TestHostilePeers has hubs attacked one after another, each beside a neighbour.
@@ -37,6 +52,7 @@ func TestHostilePeers(t *testing.T) {
 	t.Run("inputs", testInputs)
 	t.Run("floods", testFloods)
 	t.Run("a crowd", testCrowd)
+	t.Run("stalled readers", testStalledReaders)
 }
 
 // testInputs unleashes one input after another, many attackers at a time.

@@ -12,8 +12,10 @@
 //
 // An input is a row of a table, and many attackers send it at once. The tables are
 // strangers (MQTT before CONNACK), members (MQTT after it), tlsInputs, webSocket,
-// service and control; patient are inputs that wait for a deadline of the hub's,
-// floods those that are sent over and over, and indiscreet those that put secrets
+// service and control; amqpStrangers, amqpDevices and amqpBackEnds (AMQP before and
+// after a login), which are sent over TLS and over WebSocket; patient and
+// patientAMQP are inputs that wait for a deadline of the hub's, floods those that
+// are sent over and over, and indiscreet and indiscreetAMQP those that put secrets
 // where they do not belong.
 package hostile_test
 
@@ -31,12 +33,15 @@ import (
 
 // The suite's own addresses.
 const (
-	address        = "127.0.0.31" // of the hub that is attacked input by input
-	patientAddress = "127.0.0.32" // of the hub whose deadlines are waited for
-	tracedAddress  = "127.0.0.33" // of the hub that logs all it can
-	floodedAddress = "127.0.0.34" // of the hub that is attacked as fast as can be
-	crowdedAddress = "127.0.0.35" // of the hub that has strangers by the thousand
-	keyAddress     = "127.0.0.36" // of the hub whose files are looked at
+	address          = "127.0.0.31" // of the hub that is attacked input by input
+	patientAddress   = "127.0.0.32" // of the hub whose deadlines are waited for
+	tracedAddress    = "127.0.0.33" // of the hub that logs all it can
+	floodedAddress   = "127.0.0.34" // of the hub that is attacked as fast as can be
+	crowdedAddress   = "127.0.0.35" // of the hub that has strangers by the thousand
+	keyAddress       = "127.0.0.36" // of the hub whose files are looked at
+	stalledAddress   = "127.0.0.37" // of the hub whose events are not read
+	strangersAddress = "127.0.0.38" // of the hub that knows few strangers
+	crowdAddress     = "127.0.0.39" // of the hub that has few places for an address
 )
 
 func TestMain(m *testing.M) {

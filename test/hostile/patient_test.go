@@ -3,7 +3,10 @@ package hostile_test
 import (
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -52,9 +55,6 @@ var patient = map[string]input{
 	"a body that is waited for and does not come":    stalls(harness.HTTPSPort, request("PUT", devicePath, "", "Content-Length: 1000", "Expect: 100-continue")),
 	"a body without an end, byte by byte":            dribbles(asks(harness.ControlPort, plain("POST", "/v1/clock", "", "Content-Length: 1000")), nil, []byte(" ")),
 	"a TCP connection to AMQP that says nothing":     waits(dials(harness.AMQPSPort), nil),
-	"a TLS connection to AMQP that says nothing":     waits(shakesHands(harness.AMQPSPort), nil),
-	"half a header of AMQP":                          waits(shakesHands(harness.AMQPSPort), saslHeader[:4]),
-	"half a frame of SASL":                           waits(shakesHands(harness.AMQPSPort), bytesOf(saslHeader, amqpFrame(1, long(100))[:50])),
 	"a WebSocket that says nothing":                  waits((*attacker).upgraded, nil),
 	"half a frame":                                   waits((*attacker).upgraded, bytesOf(wsHeader(wsFinal|wsBinary, 0x80, 100), 0, 0, 0, 0, 0x10)),
 	"half a message":                                 waits((*attacker).upgraded, frame(wsBinary, 0x10, 100, protocol)),
@@ -78,9 +78,10 @@ var patient = map[string]input{
 // of their own, since they take as long as the hub's deadlines.
 func TestPatientInputs(t *testing.T) {
 	t.Parallel()
-	v := start(t, patientAddress)
+	v := start(t, patientAddress, "--config", withGroups(t, groupsOfReaders...))
 	v.welcome(t)
 	v.fillJournal(t)
+	patient := patientInputs()
 	names := slices.Sorted(maps.Keys(patient))
 	everyone := v.patients(t, several*len(names))
 	before := v.vitals(t)
@@ -104,6 +105,23 @@ func TestPatientInputs(t *testing.T) {
 	t.Logf("%d inputs at once cost %s", len(everyone), megabytes(cost))
 	v.affords(t, cost, len(everyone)*perInput/garbage)
 	v.recovers(t, before)
+}
+
+// withGroups is a seed file with consumer groups.
+func withGroups(t *testing.T, groups ...string) string {
+	t.Helper()
+	config := filepath.Join(t.TempDir(), "hub.yaml")
+	require.NoError(t, os.WriteFile(config, []byte("consumerGroups: ["+strings.Join(groups, ", ")+"]\n"), 0o600))
+	return config
+}
+
+// patientInputs are all of them.
+func patientInputs() map[string]input {
+	all := maps.Clone(patient)
+	for way, open := range overAMQP {
+		maps.Copy(all, patientAMQP(way, open))
+	}
+	return all
 }
 
 // patients are attackers with devices of their own, whose twins are as large as

@@ -124,7 +124,7 @@ func TestNoSecretIsInTheLog(t *testing.T) {
 	v := start(t, tracedAddress, "--log-level", "trace")
 	a := &attacker{victim: v, device: v.devices[0]}
 	require.NoError(t, honest(a))
-	for _, g := range append(groups(), group{"indiscreet", indiscreet}) {
+	for _, g := range append(groups(), group{"indiscreet", indiscreet}, group{"indiscreet over AMQP", amqpInputs(indiscreetAMQP)}) {
 		for _, name := range slices.Sorted(maps.Keys(g.inputs)) {
 			if err := g.inputs[name](a); err != nil {
 				t.Errorf("%s: %s: %v", g.name, name, err)

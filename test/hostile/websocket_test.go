@@ -39,19 +39,22 @@ func wsHeader(first, masked byte, length uint64) []byte {
 	return binary.BigEndian.AppendUint64([]byte{first, masked | 127}, length)
 }
 
-// upgradeRequest asks for a WebSocket with MQTT.
-func upgradeRequest(host string) string {
+// upgradeRequest asks for a WebSocket with a sub-protocol.
+func upgradeRequest(host, protocol string) string {
 	return "GET /$iothub/websocket HTTP/1.1\r\nHost: " + host + "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: mqtt\r\n\r\n"
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: " + protocol + "\r\n\r\n"
 }
 
-// upgraded opens a WebSocket.
-func (a *attacker) upgraded() (*peer, error) {
+// upgraded opens a WebSocket with MQTT.
+func (a *attacker) upgraded() (*peer, error) { return a.upgradedTo("mqtt") }
+
+// upgradedTo opens a WebSocket with a sub-protocol.
+func (a *attacker) upgradedTo(protocol string) (*peer, error) {
 	p, err := a.tls(harness.HTTPSPort)
 	if err != nil {
 		return nil, err
 	}
-	p.send([]byte(upgradeRequest(a.Address)))
+	p.send([]byte(upgradeRequest(a.Address, protocol)))
 	response, err := http.ReadResponse(p.in, nil)
 	if err != nil {
 		return nil, err
@@ -180,7 +183,7 @@ var webSocket = map[string]input{
 			return err
 		}
 		defer p.Close()
-		p.send(bytesOf(upgradeRequest(a.Address), frame(wsFinal|wsBinary, a.hello().bytes())))
+		p.send(bytesOf(upgradeRequest(a.Address, "mqtt"), frame(wsFinal|wsBinary, a.hello().bytes())))
 		return closed(p) // gorilla/websocket: "client sent data before handshake is complete"
 	},
 }
@@ -188,7 +191,7 @@ var webSocket = map[string]input{
 // upgrades are requests for a WebSocket that have something wrong with them, and
 // what they may be answered with.
 func upgrades() map[string]exchange {
-	good := upgradeRequest("{host}")
+	good := upgradeRequest("{host}", "mqtt")
 	without := func(line string) string { return strings.Replace(good, line+"\r\n", "", 1) }
 	with := func(old, other string) string { return strings.Replace(good, old, other, 1) }
 	return map[string]exchange{
