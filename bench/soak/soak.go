@@ -31,7 +31,7 @@ type options struct {
 }
 
 // address is the hub's.
-const address = "127.0.0.41"
+const address = "127.0.0.61"
 
 // soak is one run.
 type soak struct {

@@ -219,13 +219,35 @@ func (h *Hub) ready() error {
 	return nil
 }
 
+// Terminate asks the hub to end, as Stop does, and does not wait; Ended does.
+func (h *Hub) Terminate() error {
+	h.ended = true
+	return h.signal(syscall.SIGTERM)
+}
+
+// Ended waits for the hub to end. It is an error when it does not, or not with exit
+// code 0.
+func (h *Hub) Ended() error { return h.wait() }
+
 // end signals the process and waits for it.
 func (h *Hub) end(signal os.Signal) error {
 	h.ended = true
 	h.http.CloseIdleConnections()
-	if err := h.process.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := h.signal(signal); err != nil {
 		return err
 	}
+	return h.wait()
+}
+
+func (h *Hub) signal(signal os.Signal) error {
+	err := h.process.Process.Signal(signal)
+	if errors.Is(err, os.ErrProcessDone) {
+		err = nil
+	}
+	return err
+}
+
+func (h *Hub) wait() error {
 	select {
 	case <-h.exited:
 	case <-time.After(Deadline):

@@ -31,6 +31,9 @@ const (
 	amqpClockAddress = "127.0.0.41" // of the hub whose clock AMQP's tests move
 	webhookAddress   = "127.0.0.43" // of the hub with a webhook, and of that
 	migrationAddress = "127.0.0.42" // of the hub with which both protocols are compared
+
+	shutdownAddress = "127.0.0.44" // of the hub that ends in the middle of everything
+	restartAddress  = "127.0.0.45" // of the hub that is killed
 )
 
 // hub is shared by all tests that do not move its clock. Each test registers
