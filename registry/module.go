@@ -37,12 +37,10 @@ func (s *Store) CreateModule(m Module) (Module, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	d, ok := s.devices[m.DeviceID]
+	d, err := s.owner(m)
 	switch {
-	case !ok:
-		return Module{}, deviceNotFound(m.DeviceID)
-	case m.IsSystem():
-		return Module{}, d.refuseSystem(m.ID)
+	case err != nil:
+		return Module{}, err
 	case d.module(m.ID) != nil:
 		return Module{}, iot.ErrModuleExists.Because("Device %s already contains Module %s.", m.DeviceID, m.ID)
 	case d.ownModules() >= MaxModules:
@@ -63,12 +61,9 @@ func (s *Store) UpdateModule(m Module, ifMatch string) (Module, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	d, ok := s.devices[m.DeviceID]
-	switch {
-	case !ok:
-		return Module{}, deviceNotFound(m.DeviceID)
-	case m.IsSystem():
-		return Module{}, d.refuseSystem(m.ID)
+	d, err := s.owner(m)
+	if err != nil {
+		return Module{}, err
 	}
 	stored := d.module(m.ID)
 	if stored == nil {
@@ -136,6 +131,19 @@ func (s *Store) Modules(device string) ([]Module, error) {
 		list[i] = m.Module
 	}
 	return list, nil
+}
+
+// owner is the device of a module that a caller wants to write, which no system
+// module may be. The caller holds mu.
+func (s *Store) owner(m Module) (*device, error) {
+	d, ok := s.devices[m.DeviceID]
+	switch {
+	case !ok:
+		return nil, deviceNotFound(m.DeviceID)
+	case m.IsSystem():
+		return nil, d.refuseSystem(m.ID)
+	}
+	return d, nil
 }
 
 // prepared is the module as it may be stored: checked, with its defaults
