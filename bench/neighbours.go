@@ -46,7 +46,7 @@ func (c *contest) neighbours(l *linarite, n neighbours) (err error) {
 	}
 	steady, others := all[:n.devices], all[n.devices:]
 	for _, one := range n.nuisances {
-		var ratios series
+		var ratios, without, with series
 		for range c.rounds {
 			quiet, err := n.run(l, steady)
 			if err != nil {
@@ -60,9 +60,13 @@ func (c *contest) neighbours(l *linarite, n neighbours) (err error) {
 			if err := errors.Join(err, stop()); err != nil {
 				return fmt.Errorf("%s: %w", one.name, err)
 			}
-			ratios = append(ratios, micro(during.latency.quantile(0.99))/micro(quiet.latency.quantile(0.99)))
+			without = append(without, micro(quiet.latency.quantile(0.99))/1000)
+			with = append(with, micro(during.latency.quantile(0.99))/1000)
+			ratios = append(ratios, with[len(with)-1]/without[len(without)-1])
 		}
-		c.report.addOwn("p99 of others during "+one.name+", over without", "×", ratios, n.p99)
+		c.report.addOwn("p99 of others before "+one.name, "ms", without, bound{})
+		c.report.addOwn("p99 of others during "+one.name, "ms", with, bound{})
+		c.report.addOwn("the same, during over before", "×", ratios, n.p99)
 	}
 	return nil
 }
