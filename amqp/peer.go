@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/x509"
 	"net"
-	"strings"
 	"sync"
 
 	"github.com/linarite/linarite/amqp/codec"
@@ -120,6 +119,18 @@ func (p *peer) Attach(l *transport.Link) (transport.Node, *codec.Error) {
 	return node, refusal
 }
 
+// maxShown is how much of an address that is refused is told, in bytes.
+const maxShown = 256
+
+// shown is a link's address, or the beginning of a long one.
+func shown(l *transport.Link) string {
+	address := l.Address()
+	if len(address) > maxShown {
+		address = address[:maxShown] + "…"
+	}
+	return wellFormed(address)
+}
+
 // node finds the node of an address.
 func (p *peer) node(l *transport.Link, a place) (transport.Node, *codec.Error) {
 	if a.host != "" && !p.srv.hub.IsHostname(a.host) {
@@ -152,7 +163,7 @@ func (p *peer) node(l *transport.Link, a place) (transport.Node, *codec.Error) {
 // an error for final when it is worded so.
 func noSuch(l *transport.Link, why string) (transport.Node, *codec.Error) {
 	return transport.Node{}, failure(iot.ErrAddressNotFound.Because(
-		"The messaging entity '%s' could not be found%s.", strings.ToValidUTF8(l.Address(), "?"), why))
+		"The messaging entity '%s' could not be found%s.", shown(l), why))
 }
 
 // refused logs what a peer was denied.

@@ -104,6 +104,15 @@ overEachTransport('a back end', (Transport) => {
     assert.deepEqual(records.map((r) => r.originalMessageId), ['positive', 'full']);
   });
 
+  test('may listen to notifications of files, of which there are none', async (t) => {
+    const backEnd = await connect(t, Transport);
+    const { result: receiver } = await within(backEnd.getFileNotificationReceiver(), 'receiver of notifications');
+    const notifications = Inbox.of(receiver, 'message');
+    const device = await hub.newDevice();
+    await within(backEnd.send(device.deviceId, 'hello'), 'acknowledgement');
+    assert.deepEqual(notifications.waiting, []);
+  });
+
   test('is refused with a wrong key', async (t) => {
     const { primaryKey } = await hub.newDevice();
     const connectionString = hub.policies.service.replace(/SharedAccessKey=.*/, `SharedAccessKey=${primaryKey}`);
