@@ -277,3 +277,29 @@ func TestADisabledDeviceIsRefused(t *testing.T) {
 	c.requests("$cbs")
 	assert.Equal(t, int32(403), c.putToken(host+"/devices/d", token(t, host+"/devices/d", "", time.Hour)))
 }
+
+func TestALongAddressIsToldInPart(t *testing.T) {
+	t.Parallel()
+	c := enter(t).join("service")
+	told := c.refused(codec.RoleReceiver, strings.Repeat("x", 5000)).Description.Value
+	assert.Less(t, len(told), 500)
+	assert.Contains(t, told, "xxx…")
+}
+
+// IoT Hub: contract.md §18, 403005.
+func TestAConnectionShowsSoManyTokensAndNoMore(t *testing.T) {
+	t.Parallel()
+	r := enter(t)
+	c := r.stranger()
+	c.requests("$cbs")
+	good := token(t, host, "iothubowner", time.Hour)
+	status := int32(200)
+	for n := 0; status == 200 && n < 5000; n++ {
+		status = c.putToken(fmt.Sprintf("%s/linarite/%d", host, n), good)
+		if n%50 == 0 { // for the replies
+			c.grant(0, uint32(n+200))
+		}
+	}
+	assert.Equal(t, int32(403), status)
+	assert.Equal(t, int32(200), c.putToken(host+"/linarite/0", token(t, host, "service", time.Hour)), "one can be renewed")
+}
