@@ -98,6 +98,7 @@ describe('a back end with a token of Entra ID', () => {
     await assert.rejects(registry.getTwin(deviceId), refused);
     const service = Client.fromTokenCredential(hub.host, credential);
     await assert.rejects(service.invokeDeviceMethod(deviceId, { methodName: 'reboot' }), refused);
+    await assert.rejects(service.open(), (err) => err.amqpError.name === 'UnauthorizedError');
   });
 });
 

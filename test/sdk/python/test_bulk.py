@@ -139,3 +139,6 @@ def test_a_token_of_entra_id_is_refused(hub, device):
     response = refused(401, manager.get_device, device)
     assert response.headers["iothub-errorcode"] == "IotHubUnauthorizedAccess"
     assert response.json()["Message"] == "ErrorCode:IotHubUnauthorizedAccess;Unauthorized"
+    with pytest.raises(Exception, match="(?i)unauthorized|auth"):
+        manager.send_c2d_message(device, "over AMQP")
+    assert "Bearer token of Entra ID" in hub.read_log()
