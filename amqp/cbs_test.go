@@ -194,6 +194,37 @@ func TestTokensAreBoundedInNumberAndBytes(t *testing.T) {
 	}
 }
 
+// A peer that sends many requests before it reads the first reply gets them all, as
+// long as it has granted credit.
+func TestRepliesWaitForThePeerToRead(t *testing.T) {
+	t.Parallel()
+	const requests = 4000
+	c := enter(t).join("service")
+	good := token(t, host, "service", time.Hour)
+	sent := make(chan struct{})
+	go func() {
+		defer close(sent)
+		for i := range requests {
+			c.transfer(1, &codec.Message{
+				Properties:  &codec.Properties{MessageID: uint64(i)},
+				Application: codec.Map{{Key: "operation", Value: "put-token"}, {Key: "name", Value: host}}, Value: good, HasValue: true,
+			})
+		}
+	}()
+	for i := 0; i < requests; {
+		body, payload := c.read()
+		if _, ok := body.(*codec.Transfer); !ok {
+			continue
+		}
+		m, err := codec.DecodeMessage(payload)
+		require.NoError(t, err)
+		require.Equal(t, uint64(i), m.Properties.CorrelationID)
+		require.Equal(t, int32(200), m.Application.Get("status-code"))
+		i++
+	}
+	<-sent
+}
+
 func TestALongAudienceIsRefused(t *testing.T) {
 	t.Parallel()
 	c := enter(t).stranger()

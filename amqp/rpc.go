@@ -71,7 +71,7 @@ func (p *peer) respond(l *transport.Link, node string, request *codec.Message, a
 		p.refused("reply", errors.New("there is no link for the replies of "+node))
 		return
 	}
-	if waiting, _ := out.Queued(); waiting >= maxReplies {
+	if !out.Await(maxReplies) {
 		l.Conn().Close(errors.New("the peer grants no credit for the replies of " + node))
 		return
 	}

@@ -55,6 +55,7 @@ func (d *device) twinRequest(in *transport.Delivery) {
 		return
 	}
 	in.Settle(&codec.Accepted{})
+	d.awaitTwin()
 	var id any
 	if m.Properties != nil {
 		id = m.Properties.CorrelationID
@@ -74,6 +75,17 @@ func (d *device) twinRequest(in *transport.Delivery) {
 	default:
 		e := iot.ErrArgumentInvalid.Because("the twin has no operation %q on %q", op, resource)
 		d.answer(c, id, hub.Verdict{Action: hub.Refuse, Err: e}, 0, 0)
+	}
+}
+
+// awaitTwin takes no further request of a device that is slow to read what it has
+// been answered.
+func (d *device) awaitTwin() {
+	d.mu.Lock()
+	l := d.twin
+	d.mu.Unlock()
+	if l != nil {
+		l.Await(1)
 	}
 }
 

@@ -64,6 +64,19 @@ func (l *Link) Queued() (messages, bytes int) {
 	return len(l.queue), bytes
 }
 
+// Await waits until fewer than n messages wait to be sent, for as long as it is the
+// socket that they wait for and not the peer's credit; it says whether that is so
+// now. It is for the connection's reader, which takes nothing more meanwhile.
+func (l *Link) Await(n int) bool {
+	c := l.session.conn
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for len(l.queue) >= n && l.stalled && !c.over && !c.broken {
+		c.room.Wait()
+	}
+	return len(l.queue) < n
+}
+
 // Drained says that there is nothing to send. Where the peer asked to drain the
 // link, its credit is used up and it is told.
 func (l *Link) Drained() {

@@ -27,6 +27,8 @@ func groups() []group {
 		{"WebSocket", webSocketInputs()},
 		{"service", serviceInputs()},
 		{"control", controlInputs()},
+		{"languages", inputsOf(harness.HTTPSPort, languages)},
+		{"rules", inputsOf(harness.ControlPort, rules)},
 		{"AMQP", amqpInputs(amqpStrangers)},
 		{"AMQP after a login", amqpInputs(amqpDevices, amqpBackEnds)},
 	}
