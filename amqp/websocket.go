@@ -12,6 +12,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"github.com/linarite/linarite/amqp/transport"
 	"github.com/linarite/linarite/internal/clock"
 	"github.com/linarite/linarite/iot"
 )
@@ -85,7 +86,20 @@ func (s *Server) serveWebSocket(ws *websocket.Conn, r *http.Request) {
 	defer s.end(raw)
 	tune(raw)
 	ws.SetReadLimit(webSocketMessage)
+	answerPings(ws, transport.DefaultWriteTimeout)
 	s.converse(&frames{Conn: ws}, raw, newPeer(s, overWebSocket, raw, certs))
+}
+
+// answerPings has pings answered within patience: with gorilla's own answer the
+// connection is lost when this machine is too busy for a second.
+func answerPings(ws *websocket.Conn, patience time.Duration) {
+	ws.SetPingHandler(func(data string) error {
+		err := ws.WriteControl(websocket.PongMessage, []byte(data), clock.Wall().Add(patience))
+		if errors.Is(err, websocket.ErrCloseSent) {
+			err = nil
+		}
+		return err
+	})
 }
 
 // frames is a WebSocket as a stream of bytes.

@@ -77,8 +77,21 @@ func (s *Server) serveWebSocket(ws *websocket.Conn, r *http.Request) {
 	defer s.end(raw)
 	tune(raw)
 	ws.SetReadLimit(maxFrame)
+	answerPings(ws, s.writeTimeout)
 	_ = ws.SetReadDeadline(clock.Wall().Add(s.connectTimeout))
 	s.attach(newWire(&frames{Conn: ws}, raw, s.lender, s.writeTimeout), "MqttWs", certs)
+}
+
+// answerPings has pings answered within patience: with gorilla's own answer the
+// connection is lost when this machine is too busy for a second.
+func answerPings(ws *websocket.Conn, patience time.Duration) {
+	ws.SetPingHandler(func(data string) error {
+		err := ws.WriteControl(websocket.PongMessage, []byte(data), clock.Wall().Add(patience))
+		if errors.Is(err, websocket.ErrCloseSent) {
+			err = nil
+		}
+		return err
+	})
 }
 
 // frames is a WebSocket as a stream of bytes.
