@@ -123,7 +123,9 @@ lock:
 		CUSTOM_COMPILE_COMMAND="make lock" .venv/bin/pip-compile --quiet --generate-hashes --strip-extras \
 		--no-emit-options --no-emit-index-url --output-file requirements.txt requirements.in
 	cd test/sdk/java && rm -rf .m2 && mvn -B -ntp -q -Dmaven.repo.local=.m2 test -Dtest=None \
-		-Dsurefire.failIfNoSpecifiedTests=false && find .m2 -name '*.jar' | LC_ALL=C sort | xargs sha256sum >maven.sha256
+		-Dsurefire.failIfNoSpecifiedTests=false && mvn -B -ntp -q -Dmaven.repo.local=.m2 \
+		org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies -DoutputDirectory=.m2/lib && \
+		find .m2 -name '*.jar' | LC_ALL=C sort | xargs sha256sum >maven.sha256
 	cd test/readme/testdata/java && rm -rf lib && mvn --batch-mode --quiet \
 		org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies -DoutputDirectory=lib && \
 		(cd lib && sha256sum *.jar) > lib.sha256

@@ -98,14 +98,15 @@ var rooms = map[string]Room{
 	"internal/arch": {},
 
 	// Modules of their own, which see the hub from outside only.
-	"test/harness":  {Goroutines: true, Clock: true},
-	"test/contract": {Libraries: []string{kin}},
-	"test/run":      {Imports: []string{"test/contract"}, Clock: true},
-	"test/wire":     {Imports: []string{"test/harness"}, Libraries: []string{websocket}, Goroutines: true, Clock: true},
-	"test/readme":   {Imports: []string{"test/harness"}, Clock: true},
-	"test/sdk/go":   {Imports: []string{"test/harness"}, Libraries: []string{azure, coderWS}, Goroutines: true, Clock: true},
-	"test/codec":    {Imports: []string{"amqp/codec"}, Libraries: []string{azure, rapid}, Goroutines: true, Clock: true}, // held against go-amqp
-	"test/hostile":  {Imports: []string{"test/harness"}, Libraries: []string{websocket}, Goroutines: true, Clock: true},
+	"test/harness":    {Goroutines: true, Clock: true},
+	"test/contract":   {Libraries: []string{kin}},
+	"test/run":        {Imports: []string{"test/contract"}, Clock: true},
+	"test/wire":       {Imports: []string{"test/harness"}, Libraries: []string{websocket}, Goroutines: true, Clock: true},
+	"test/readme":     {Imports: []string{"test/harness"}, Clock: true},
+	"test/sdk/go":     {Imports: []string{"test/harness"}, Libraries: []string{azure, coderWS}, Goroutines: true, Clock: true},
+	"test/codec":      {Imports: []string{"amqp/codec"}, Libraries: []string{azure, rapid}, Goroutines: true, Clock: true}, // held against go-amqp
+	"test/sdk/rounds": {Imports: []string{"test/harness"}, Libraries: []string{azure}, Goroutines: true, Clock: true},
+	"test/hostile":    {Imports: []string{"test/harness"}, Libraries: []string{websocket}, Goroutines: true, Clock: true},
 	"bench": { // stock mochi is one of the brokers; reads out of a log stand next to those over AMQP
 		Imports:   []string{"bench/machine", "bench/mqtt", "events", "internal/clock", "iot", "test/harness"},
 		Libraries: []string{azure, mochi, slog}, Goroutines: true, Clock: true,

@@ -18,29 +18,48 @@ func maven(args ...string) []string {
 	return append([]string{"mvn", "--batch-mode", "--no-transfer-progress", "--quiet", "--strict-checksums", "-Dstyle.color=never", "-Dmaven.repo.local=.m2"}, args...)
 }
 
-// java runs the official SDKs for Java. What Maven fetched has to have the
+const javaSuite = "test/sdk/java"
+
+// installJava fetches what the suite needs. What Maven fetched has to have the
 // checksum that maven.sha256 gives it; what that does not have is of another
 // release of Maven, which brings plugins of its own.
-func java(s *session) (count, error) {
-	const dir = "test/sdk/java"
-	// A run of no test fetches whatever a run needs.
-	if err := s.install(dir, "maven.sha256", ".m2", [][]string{
+func (s *session) installJava() error {
+	if err := s.install(javaSuite, "maven.sha256", ".m2", [][]string{
 		{"rm", "-rf", ".m2"},
-		maven("test", "-Dtest=None", "-Dsurefire.failIfNoSpecifiedTests=false"),
+		maven("test", "-Dtest=None", "-Dsurefire.failIfNoSpecifiedTests=false"), // a run of no test fetches whatever a run needs
+		maven(copyDependencies, "-DoutputDirectory=.m2/lib"),
 	}); err != nil {
+		return err
+	}
+	return verify(filepath.Join(s.root, javaSuite), "maven.sha256", ".m2")
+}
+
+// java runs the official SDKs for Java.
+func java(s *session) (count, error) {
+	if err := s.installJava(); err != nil {
 		return count{}, err
 	}
-	if err := verify(filepath.Join(s.root, dir), "maven.sha256", ".m2"); err != nil {
-		return count{}, err
-	}
-	reports := filepath.Join(s.root, dir, "target", "surefire-reports")
+	reports := filepath.Join(s.root, javaSuite, "target", "surefire-reports")
 	if err := os.RemoveAll(reports); err != nil {
 		return count{}, err
 	}
 	run := maven("--offline", "test")
-	runErr := s.command(dir, run[0], run[1:]...).Run()
+	runErr := s.command(javaSuite, run[0], run[1:]...).Run()
 	c, err := readReports(reports)
 	return c, errors.Join(runErr, err)
+}
+
+// rounds goes the whole round with each pair of SDKs, whose packages are those of
+// their suites.
+func rounds(s *session) (count, error) {
+	if err := errors.Join(s.installNode(), s.installPython(), s.installJava()); err != nil {
+		return count{}, err
+	}
+	compile := maven("--offline", "test-compile")
+	if err := s.command(javaSuite, compile[0], compile[1:]...).Run(); err != nil {
+		return count{}, err
+	}
+	return s.goTest("test", "-count=1", "./sdk/rounds/...")
 }
 
 // readReports sums up the JUnit reports in a folder.

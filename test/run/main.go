@@ -45,6 +45,7 @@ func suites() []suite {
 		{"sdk/python", []string{"python3"}, holding(python)},
 		{"sdk/go", []string{"go"}, holding(sdkGo)},
 		{"sdk/java", []string{"java", "mvn"}, java},
+		{"sdk/rounds", []string{"go", "node", "npm", "python3", "java", "mvn"}, rounds},
 		{"readme", []string{"go", "bash", "node", "npm", "python3", "mvn", "java", "javac"}, readme},
 	}
 }

@@ -6,18 +6,14 @@ import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.microsoft.azure.sdk.iot.service.registry.RegistryClient;
 import com.microsoft.azure.sdk.iot.service.twin.TwinClient;
-import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.OutputStream;
 import java.net.HttpURLConnection;
 import java.net.URL;
 import java.net.URLEncoder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.KeyStore;
-import java.security.cert.CertificateFactory;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Comparator;
@@ -36,7 +32,6 @@ final class Hub implements AutoCloseable {
 
     private static final String ADDRESS = "127.0.0.16";
     private static final String CONTROL = "http://" + ADDRESS + ":8080";
-    private static final String PASSWORD = "changeit";
 
     private final Path folder;
     private final Process process;
@@ -47,7 +42,7 @@ final class Hub implements AutoCloseable {
     final RegistryClient registry;
     final TwinClient twins;
 
-    /** Starts a hub and makes this JVM trust its CA, as the option javax.net.ssl.trustStore does. */
+    /** Starts a hub and makes this JVM trust its CA. */
     Hub() {
         try {
             folder = Files.createTempDirectory("linarite-java-");
@@ -55,7 +50,7 @@ final class Hub implements AutoCloseable {
             end = new Thread(process::destroyForcibly); // whatever becomes of the suite, the hub does not outlive it
             Runtime.getRuntime().addShutdownHook(end);
             awaitHealth();
-            trust(get("/v1/ca.pem"));
+            Trust.only(Files.writeString(folder.resolve("ca.pem"), get("/v1/ca.pem")));
         } catch (Exception e) {
             throw new IllegalStateException("the hub did not start", e);
         }
@@ -95,19 +90,6 @@ final class Hub implements AutoCloseable {
                 }
             }
         }
-    }
-
-    private void trust(String pem) throws Exception {
-        KeyStore store = KeyStore.getInstance("PKCS12");
-        store.load(null, null);
-        store.setCertificateEntry("hub", CertificateFactory.getInstance("X.509")
-            .generateCertificate(new ByteArrayInputStream(pem.getBytes(StandardCharsets.US_ASCII))));
-        Path file = folder.resolve("trust.p12");
-        try (OutputStream out = Files.newOutputStream(file)) {
-            store.store(out, PASSWORD.toCharArray());
-        }
-        System.setProperty("javax.net.ssl.trustStore", file.toString());
-        System.setProperty("javax.net.ssl.trustStorePassword", PASSWORD);
     }
 
     /** Stops the hub as a user would; it must end well and have kept its secrets. */
