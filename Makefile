@@ -15,7 +15,7 @@ help:
 	@echo "make build        build bin/linarite"
 	@echo "make test         every test, the official SDKs' suites included"
 	@echo "make race         every test again, the hub built with the race detector"
-	@echo "make hostile      hostile peers against the built binary"
+	@echo "make hostile      a thousand hostile inputs against the built binary; three minutes"
 	@echo "make lint         vet, linters, formatting"
 	@echo "make fmt          format the code"
 	@echo "make fuzz         every fuzz target for FUZZTIME=$(FUZZTIME) each"
@@ -23,7 +23,7 @@ help:
 	@echo "make bench-quick  load beside Mosquitto, a minute; ARGS=\"--json FILE\""
 	@echo "make bench-diff   Go benchmarks of the hot functions against the last commit; BASE=v1.0"
 	@echo "make soak         2,000 devices that do everything, for half an hour; ARGS=\"--duration 6m\""
-	@echo "make ci           what a change must pass: lint race fuzz test examples image-check"
+	@echo "make ci           what a change must pass: lint race fuzz test hostile examples image-check"
 	@echo "make examples     the example programs, against the built binary"
 	@echo "make dist         binaries for Linux, macOS and Windows, reproducible"
 	@echo "make image        container images for amd64 and arm64"
@@ -49,7 +49,7 @@ race:
 
 .PHONY: hostile
 hostile: build
-	LINARITE_BIN=$(CURDIR)/bin/linarite go -C test test -count=1 -timeout 5m ./hostile/...
+	@LINARITE_BIN=$(CURDIR)/bin/linarite go -C test/hostile test -count=1 -timeout 10m
 
 .PHONY: lint
 lint:
@@ -113,6 +113,7 @@ ci:
 	@$(MAKE) race
 	@$(MAKE) fuzz FUZZTIME=3s
 	@$(MAKE) test
+	@$(MAKE) hostile
 	@$(MAKE) examples
 	@$(MAKE) image-check
 

@@ -13,6 +13,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/rs/zerolog"
 
@@ -41,6 +42,7 @@ type Options struct {
 type api struct {
 	Options
 	metrics http.Handler
+	seeding sync.Mutex // one seed file is read at a time
 }
 
 // route is one operation. Its path is a pattern of http.ServeMux without the

@@ -11,6 +11,7 @@ import (
 
 // applySeed applies a config file on top of what there is. What only a start can
 // heed, as addresses, is named in the answer; a later reset forgets the rest.
+// Reading one takes many times its size of memory, so that one is read at a time.
 func (a *api) applySeed(w http.ResponseWriter, r *http.Request) error {
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, seed.MaxSize))
 	if err != nil {
@@ -20,6 +21,8 @@ func (a *api) applySeed(w http.ResponseWriter, r *http.Request) error {
 		}
 		return iot.ErrBadRequest.Because("the body cannot be read: %v", err)
 	}
+	a.seeding.Lock()
+	defer a.seeding.Unlock()
 	file, err := seed.Parse("the body", data)
 	if err != nil {
 		return iot.ErrDeserialization.Because("%s", err)

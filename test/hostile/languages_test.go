@@ -80,7 +80,7 @@ var rules = map[string]exchange{
 	"a seed of 800 indents":                {plain("POST", "/v1/seed", indented(800)), []int{400}},
 	"a seed of aliases of aliases":         {plain("POST", "/v1/seed", "a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: [*e,*e,*e,*e,*e,*e,*e,*e,*e]\n"), []int{400}},
 	"a seed that is no YAML":               {plain("POST", "/v1/seed", "\x00\x01\x02: [}"), []int{400}},
-	"a seed of 400 KB of tabs":             {plain("POST", "/v1/seed", strings.Repeat("\t", 400<<10)), []int{200, 400}},
+	"a seed of 100 KB of tabs":             {plain("POST", "/v1/seed", strings.Repeat("\t", 100<<10)), []int{200, 400}},
 }
 
 // indented is YAML of mappings in mappings.

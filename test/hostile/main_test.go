@@ -61,6 +61,7 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+	fmt.Printf("%d inputs, %d attackers\n", count(), attackers)
 	return m.Run()
 }
 

@@ -28,8 +28,8 @@ func unit(s *session) (count, error) {
 // wire runs the raw clients. They run a binary that Go's test cache does not
 // know about, hence -count=1.
 //
-// wire leaves the hostile peers out, whose figures want a machine to themselves:
-// `make hostile` runs them.
+// wire leaves the hostile peers out, who want the machine to themselves: `make
+// hostile` runs them.
 func wire(s *session) (count, error) {
 	return s.goTest("test", "-count=1", "./contract/...", "./harness/...", "./run/...", "./wire/...")
 }
