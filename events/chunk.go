@@ -47,7 +47,7 @@ func (c *chunk) event(partition int, sequence int64) Event {
 	s := c.slot(sequence)
 	return Event{
 		Partition: partition, Sequence: sequence, Offset: s.offset, Enqueued: time.Unix(0, s.enqueued).UTC(),
-		Source: s.source, Origin: s.origin, Message: unpack(c.data[s.start:s.end:s.end]),
+		Source: s.source, Origin: s.origin, Message: iot.Unpack(c.data[s.start:s.end:s.end]),
 	}
 }
 

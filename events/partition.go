@@ -44,7 +44,7 @@ func (p *partition) reset() {
 func (p *partition) write(e *Event, weight int64) (sequence int64) {
 	t := p.tape.Load()
 	sequence = t.end.Load()
-	need, texts := packedSize(&e.Message)
+	need := e.Message.PackedSize()
 	c := p.room(t, sequence, need)
 	if e.Enqueued.Before(p.latest) {
 		e.Enqueued = p.latest
@@ -54,7 +54,7 @@ func (p *partition) write(e *Event, weight int64) (sequence int64) {
 		p.oldest = enqueued
 	}
 	start := p.filled
-	p.filled += len(pack(c.data[start:start:start+need], &e.Message, texts))
+	p.filled += len(e.Message.Pack(c.data[start : start : start+need]))
 	c.slots[p.used] = slot{
 		origin: e.Origin, source: e.Source, enqueued: enqueued, offset: p.offset, start: start, end: p.filled,
 	}

@@ -1,6 +1,11 @@
 package routing
 
-import "sync"
+import (
+	"sync"
+	"time"
+
+	"github.com/linarite/linarite/iot"
+)
 
 // Defaults of LogOptions.
 const (
@@ -9,18 +14,39 @@ const (
 )
 
 // overhead is about what a message takes besides its content, in bytes.
-const overhead = 200
+const overhead = 100
 
 // LogOptions bounds a Log. Zero members mean the defaults.
 type LogOptions struct {
 	MaxMessages int
-	MaxBytes    int64 // at about 200 bytes a message besides its content
+	MaxBytes    int64 // at about 100 bytes a message besides its content
 }
 
 // chunkSize is how many messages are kept side by side.
 const chunkSize = 256
 
-type chunk [chunkSize]Message
+type chunk [chunkSize]slot
+
+// slot is a message that waits. Its content is packed, so that nothing of the
+// packet in which it came is kept with it.
+type slot struct {
+	source   Source
+	enqueued time.Time
+	origin   *iot.Origin
+	content  []byte
+}
+
+func newSlot(m *Message) slot {
+	return slot{m.Source, m.Enqueued, m.Origin, m.Pack(make([]byte, 0, m.PackedSize()))}
+}
+
+func (s *slot) message(sequence uint64) Message {
+	return Message{
+		Source: s.source, Enqueued: s.enqueued, Origin: s.origin, Message: iot.Unpack(s.content), Sequence: sequence,
+	}
+}
+
+func (s *slot) weight() int64 { return int64(len(s.content)) + overhead }
 
 // Log keeps the messages for one endpoint, in the order in which they came,
 // until they are delivered. It never makes the writer wait: when it is full the
@@ -50,19 +76,18 @@ func NewLog(o LogOptions) *Log {
 	return &Log{maxMessages: uint64(o.MaxMessages), maxBytes: o.MaxBytes, ready: make(chan struct{}, 1)}
 }
 
-// Append adds a message, whose Sequence it sets, and says how many of the oldest
-// had to go for it.
+// Append adds a copy of a message, and says how many of the oldest had to go for
+// it.
 func (l *Log) Append(m *Message) (dropped int) {
+	added := newSlot(m)
 	l.mu.Lock()
 	at := l.end - l.base
 	if at == uint64(len(l.chunks))*chunkSize {
 		l.chunks = append(l.chunks, &chunk{})
 	}
-	slot := &l.chunks[at/chunkSize][at%chunkSize]
-	*slot = *m
-	slot.Sequence = l.end
+	l.chunks[at/chunkSize][at%chunkSize] = added
 	l.end++
-	l.bytes += weight(m)
+	l.bytes += added.weight()
 	for l.end-l.first > l.maxMessages || l.bytes > l.maxBytes && l.end-l.first > 1 {
 		l.drop()
 		dropped++
@@ -88,12 +113,12 @@ func (l *Log) Read(limit int, size int64) []Message {
 	n := min(l.end-l.first, uint64(max(limit, 1)))
 	batch := make([]Message, 0, n)
 	for s := l.first; s < l.first+n; s++ {
-		m := l.at(s)
-		size -= weight(m)
+		waiting := l.at(s)
+		size -= waiting.weight()
 		if size < 0 && len(batch) > 0 {
 			break
 		}
-		batch = append(batch, *m)
+		batch = append(batch, waiting.message(s))
 	}
 	return batch
 }
@@ -123,7 +148,7 @@ func (l *Log) Counts() (appended, dropped uint64) {
 }
 
 // at is a message that is kept. The caller holds mu.
-func (l *Log) at(sequence uint64) *Message {
+func (l *Log) at(sequence uint64) *slot {
 	at := sequence - l.base
 	return &l.chunks[at/chunkSize][at%chunkSize]
 }
@@ -131,9 +156,9 @@ func (l *Log) at(sequence uint64) *Message {
 // drop forgets the oldest message. The caller holds mu and knows that there is
 // one.
 func (l *Log) drop() {
-	m := l.at(l.first)
-	l.bytes -= weight(m)
-	*m = Message{} // lets go of its content
+	oldest := l.at(l.first)
+	l.bytes -= oldest.weight()
+	*oldest = slot{} // lets go of its content
 	l.first++
 	if l.first-l.base == chunkSize {
 		l.chunks[0] = nil
@@ -141,5 +166,3 @@ func (l *Log) drop() {
 		l.base = l.first
 	}
 }
-
-func weight(m *Message) int64 { return int64(m.Size()) + overhead }
