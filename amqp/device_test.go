@@ -421,9 +421,13 @@ func TestTwinAnswersThatNobodyTakesAreBounded(t *testing.T) {
 	for range 128 {
 		require.IsType(t, &codec.Accepted{}, c.deliver(link, request))
 	}
-	for range 10 {
-		c.transfer(link, request)
+	var more strings.Builder
+	for id := range uint32(10) {
+		more.WriteString(frameOf(0, &codec.Transfer{
+			Handle: link, DeliveryID: codec.Some(c.id + id), DeliveryTag: []byte{1}, MessageFormat: codec.Some(uint32(0)),
+		}, request.Append(nil)))
 	}
+	_, _ = c.conn.Write([]byte(more.String())) // it may be closed before the last is written
 	c.closed()
 }
 
