@@ -90,7 +90,7 @@ def event(_, received):
             "contentEncoding": system["content-encoding"],
             "properties": {text(k): text(v) for k, v in received.properties.items()},
         },
-        generation=system["iothub-connection-auth-generation-id"],
+        generation=system.get("iothub-connection-auth-generation-id"),
         source=system["iothub-message-source"],
         enqueued=round(received.enqueued_time.timestamp() * 1000),
         sequence=received.sequence_number,

@@ -142,20 +142,28 @@ func (g *golang) take(r *azeventhubs.PartitionClient) {
 			return
 		}
 		for _, e := range events {
-			properties := e.RawAMQPMessage.Properties
+			system := texts(e.SystemProperties)
 			g.tell(notice{
 				Kind:   "event",
-				Device: fmt.Sprint(e.SystemProperties["iothub-connection-device-id"]),
+				Device: system["iothub-connection-device-id"],
 				Message: message{
-					Body: string(e.Body), MessageID: *e.MessageID, CorrelationID: fmt.Sprint(e.CorrelationID), ContentType: *e.ContentType,
-					ContentEncoding: *properties.ContentEncoding, Properties: texts(e.Properties),
+					Body: string(e.Body), MessageID: text(e.MessageID), CorrelationID: fmt.Sprint(e.CorrelationID), ContentType: text(e.ContentType),
+					ContentEncoding: text(e.RawAMQPMessage.Properties.ContentEncoding), Properties: texts(e.Properties),
 				},
-				Generation: fmt.Sprint(e.SystemProperties["iothub-connection-auth-generation-id"]),
-				Source:     fmt.Sprint(e.SystemProperties["iothub-message-source"]),
+				Generation: system["iothub-connection-auth-generation-id"],
+				Source:     system["iothub-message-source"],
 				Enqueued:   e.EnqueuedTime.UnixMilli(), Sequence: e.SequenceNumber, Offset: e.Offset,
 			})
 		}
 	}
+}
+
+// text is what a field points at, if anything.
+func text(field *string) string {
+	if field == nil {
+		return ""
+	}
+	return *field
 }
 
 // texts are properties as text.

@@ -1,6 +1,7 @@
 // Package rounds_test goes the whole round with each pair of SDKs: telemetry that
-// each device SDK sends is read by each SDK for events, and a message that each
-// service SDK sends reaches each device SDK, and its sender hears of it.
+// each device SDK sends is read by each SDK for events, events of the hub's own
+// too, and a message that each service SDK sends reaches each device SDK, and its
+// sender hears of it.
 //
 // Each language is one program, beside the suite whose packages it uses
 // (rounds.js, rounds.py, Rounds.java), that is told what to do and tells what it
@@ -48,7 +49,9 @@ type printed struct {
 
 func TestRounds(t *testing.T) {
 	data := t.TempDir()
-	hub = harness.Start(t, harness.Options{Address: address, Data: data})
+	config := filepath.Join(data, "linarite.yaml")
+	require.NoError(t, os.WriteFile(config, []byte("routes: [{name: twins, source: TwinChangeEvents, endpointNames: [events]}]\n"), 0o600))
+	hub = harness.Start(t, harness.Options{Address: address, Data: data, Args: []string{"--config", config}})
 	caFile = filepath.Join(data, "trusted.pem")
 	require.NoError(t, os.WriteFile(caFile, append(hub.CAPEM, '\n'), 0o600))
 	var all printed
@@ -64,7 +67,9 @@ func TestRounds(t *testing.T) {
 		python: {"Mqtt", "MqttWs"},
 		java:   {"MQTT", "MQTT_WS", "AMQPS", "AMQPS_WS"},
 	})
-	t.Run("telemetry", func(t *testing.T) { telemetry(t, devices, []*sdk{node, python, golang}, all.Events) })
+	readers := []*sdk{node, python, golang}
+	t.Run("telemetry", func(t *testing.T) { telemetry(t, devices, readers, all.Events) })
+	t.Run("changes", func(t *testing.T) { changes(t, devices[0], readers) })
 	t.Run("messages", func(t *testing.T) { messages(t, devices, []*sdk{node, python, java}, all.Policies["service"]) })
 }
 
@@ -107,6 +112,32 @@ func telemetry(t *testing.T, devices []*device, readers []*sdk, events string) {
 				}, read)
 			})
 		}
+	}
+}
+
+// changes lets each of the readers, which are reading, see an event of the hub's
+// own, which a route brings: a twin has changed.
+func changes(t *testing.T, d *device, readers []*sdk) {
+	id := d.identity.DeviceID
+	answer := hub.REST(t, "PATCH", "/twins/"+id, `{"tags":{"where":"Grüße ☃"}}`)
+	require.Equal(t, 200, answer.Status, "%s", answer.Body)
+	const source = "twinChangeEvents"
+	stored := hub.WaitEvents(t, 1, harness.Filter{Device: id, Source: source})[0]
+	require.Equal(t, "updateTwin", stored.Properties["opType"])
+	require.Contains(t, stored.Body, "Grüße ☃")
+	want := notice{
+		Kind: "event", Device: id, Source: source,
+		Message: message{
+			Body: stored.Body, CorrelationID: stored.SystemProperties["correlation-id"], ContentType: "application/json",
+			ContentEncoding: "utf-8", Properties: texts(stored.Properties),
+		},
+		Enqueued: stored.EnqueuedTime.UnixMilli(), Sequence: stored.SequenceNumber, Offset: stored.Offset,
+	}
+	for _, reader := range readers {
+		t.Run("to "+reader.name, func(t *testing.T) {
+			read := reader.await(t, source, func(n notice) bool { return n.Kind == "event" && n.Source == source })
+			assert.Equal(t, want, read)
+		})
 	}
 }
 
