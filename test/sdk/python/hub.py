@@ -9,6 +9,7 @@ import base64
 import datetime
 import hashlib
 import hmac
+import itertools
 import json
 import os
 import pathlib
@@ -293,7 +294,6 @@ class Reader(Inbox):
         self.client = client
         self.devices = {device.encode() for device in devices}
         self.options = options
-        self.attached = threading.Event()
         self.failures = Inbox()
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
@@ -309,13 +309,24 @@ class Reader(Inbox):
         assert not self.thread.is_alive(), "the reader does not end"
 
     def take(self, _, event):
-        """Takes an event, or that nothing came since the client attached."""
-        self.attached.set()
+        """Takes an event, or that nothing came for a while."""
         if event and event.system_properties[b"iothub-connection-device-id"] in self.devices:
             self.put(event)
 
-    def await_attached(self):
-        assert self.attached.wait(DEADLINE), f"the reader did not attach: {self.failures.items}"
+    def await_attached(self, client):
+        """Has a device send until something of it comes, since the SDK does not tell
+        when a reader at the end has got there. Over a WebSocket the SDK takes a second
+        for each step, so that there must be time between them. Forgets what came."""
+        for n in itertools.count():
+            client.send_message(f"probe {n}")
+            with self.arrived:
+                if self.arrived.wait_for(lambda: self.items, 3):
+                    break
+            assert n < DEADLINE, f"the reader did not attach: {self.failures.items}"
+        with self.arrived:
+            arrived = self.arrived.wait_for(lambda: self.items[-1].body_as_str() == f"probe {n}", DEADLINE)
+            assert arrived, f"probe {n} did not come: {self.items}"
+            self.items.clear()
 
 
 CLASSES = {

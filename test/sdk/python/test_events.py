@@ -150,7 +150,7 @@ def test_a_reader_at_the_end_gets_what_comes(hub, make, read, device):
     client = make(hub.create(device))
     send(hub, client, device, "before")
     reader = read(device, LATEST)
-    reader.await_attached()
+    reader.await_attached(client)
     for n in range(5):
         client.send_message(f"after {n}")
     assert [e.body_as_str() for e in reader.wait(5)] == [f"after {n}" for n in range(5)]
@@ -160,9 +160,9 @@ def test_an_owner_ends_the_other_readers(hub, make, read, device):
     client = make(hub.create(device))
     send(hub, client, device, "before")
     other = read(device, LATEST)
-    other.await_attached()
+    other.await_attached(client)
     owner = read(device, LATEST, owner_level=1)
-    owner.await_attached()
+    owner.await_attached(client)
     assert "higher epoch" in str(other.failures.wait()[0])
     client.send_message("after")
     assert [e.body_as_str() for e in owner.wait()] == ["after"]
