@@ -64,7 +64,7 @@ func (a *api) testRoutes(w http.ResponseWriter, r *http.Request) error {
 		Routes    []triedRoute `json:"routes"`
 		Fallback  bool         `json:"fallback"`
 		Endpoints []string     `json:"endpointNames"`
-	}{[]triedRoute{}, decision.Fallback, a.Hub.Routing().Names(decision.Endpoints)}
+	}{[]triedRoute{}, decision.Fallback, decision.Names()}
 	for _, e := range explained {
 		doc.Routes = append(doc.Routes, describeTried(e))
 	}

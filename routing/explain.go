@@ -50,17 +50,3 @@ func (r Route) explain(f *facts) (query.Explanation, error) {
 	}
 	return condition.Explain(f), nil
 }
-
-// Names are the endpoints of a set.
-func (c Config) Names(s Set) []string {
-	names := []string{}
-	if s.Has(0) {
-		names = append(names, Builtin)
-	}
-	for i := range c.Endpoints {
-		if s.Has(i + 1) {
-			names = append(names, c.Endpoints[i].Name)
-		}
-	}
-	return names
-}

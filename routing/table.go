@@ -28,6 +28,7 @@ type Table struct {
 	routes      map[Source][]compiled
 	fallback    bool
 	direct      bool // device messages all go to the built-in endpoint as they are
+	endpoints   []string // by their bits
 	enrichments [MaxEndpoints + 1][]enrichment
 	twins       Twins
 }
@@ -45,7 +46,10 @@ func Compile(c Config, hub string, twins Twins) (*Table, error) {
 	if err := invalid(c.Check()); err != nil {
 		return nil, err
 	}
-	t := &Table{routes: map[Source][]compiled{}, fallback: !c.Fallback.Disabled, twins: twins}
+	t := &Table{routes: map[Source][]compiled{}, fallback: !c.Fallback.Disabled, endpoints: []string{Builtin}, twins: twins}
+	for _, e := range c.Endpoints {
+		t.endpoints = append(t.endpoints, e.Name)
+	}
 	for _, r := range c.Routes {
 		if r.Disabled {
 			continue
@@ -132,6 +136,17 @@ func (t *Table) Decide(m *Message) Decision {
 		d.Endpoints, d.Fallback = BuiltinSet, true
 	}
 	return d
+}
+
+// Names are the endpoints that the message goes to.
+func (d *Decision) Names() []string {
+	names := []string{}
+	for i, name := range d.table.endpoints {
+		if d.Endpoints.Has(i) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 func (d *Decision) matches(r *compiled) bool {
