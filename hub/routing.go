@@ -22,6 +22,9 @@ func (r *routed) reset() {
 	for _, n := range []*atomic.Uint64{&r.fallback, &r.orphaned, &r.invalid, &r.undefined, &r.failed} {
 		n.Store(0)
 	}
+	for _, t := range []*throttle{&r.undefinedSaid, &r.failedSaid, &r.orphanedSaid, &r.invalidSaid} {
+		t.next.Store(0) // the clock may be earlier now
+	}
 }
 
 // RoutingStatistics count messages since the start or the last reset.

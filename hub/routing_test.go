@@ -43,15 +43,16 @@ func (j *journal) lines(op string) int {
 func TestWhatGoesWrongOnTheWayIsCountedAndToldOnceAMinute(t *testing.T) {
 	t.Parallel()
 	j := &journal{}
-	f := start(t, hub.Options{Log: zerolog.New(j)})
-	require.NoError(t, f.ChangeRouting(func(c *routing.Config) error {
-		c.Fallback.Disabled = true
-		c.Routes = []routing.Route{
-			{Name: "body", Source: routing.DeviceMessages, Condition: "$body.a = 1", Endpoints: []string{"events"}},
-			{Name: "level", Source: routing.DeviceMessages, Condition: "level = 'high'", Endpoints: []string{"events"}},
-		}
-		return nil
-	}))
+	f := start(t, hub.Options{Log: zerolog.New(j), Seed: func(h *hub.Hub) error {
+		return h.ChangeRouting(func(c *routing.Config) error {
+			c.Fallback.Disabled = true
+			c.Routes = []routing.Route{
+				{Name: "body", Source: routing.DeviceMessages, Condition: "$body.a = 1", Endpoints: []string{"events"}},
+				{Name: "level", Source: routing.DeviceMessages, Condition: "level = 'high'", Endpoints: []string{"events"}},
+			}
+			return nil
+		})
+	}})
 	s := f.connect("d", newLink(), true)
 	for range 3 {
 		telemetry(t, s, "no JSON")
@@ -68,6 +69,11 @@ func TestWhatGoesWrongOnTheWayIsCountedAndToldOnceAMinute(t *testing.T) {
 	assert.NotContains(t, j.b.String(), "no JSON", "a log holds no payload")
 	require.NoError(t, f.Reset())
 	assert.Zero(t, f.RoutingStatistics())
+	f.create("d")
+	telemetry(t, f.connect("d", newLink(), true), "no JSON")
+	for _, op := range []string{"OrphanedMessage", "UndefinedRouteEvaluation", "RouteEvaluationError"} {
+		assert.Equal(t, 3, j.lines(op), "the clock is back, too")
+	}
 }
 
 func TestAMessageThatEnrichmentsMakeTooLargeIsDroppedForThatEndpoint(t *testing.T) {
