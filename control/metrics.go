@@ -60,7 +60,7 @@ func newCollector(h *hub.Hub) *collector {
 		feedback:         desc("c2d_feedback_records", "Remembered outcomes of cloud-to-device messages.", "status"),
 		offset:           desc("clock_offset_seconds", "How far the hub's clock was advanced."),
 		routed:           desc("routing_messages_total", "Messages that took the fallback route, met no route (orphaned), became too large (invalid), or met a condition that was undefined or failed.", "outcome"),
-		sent:             desc("endpoint_messages_total", "Messages that came for a custom endpoint, were delivered, or had to go before.", "endpoint", "outcome"),
+		sent:             desc("endpoint_messages_total", "Messages that came for a custom endpoint, were delivered, or were dropped: too many waited, or it refused them for good.", "endpoint", "outcome"),
 		waiting:          desc("endpoint_waiting_messages", "Messages that are not delivered yet.", "endpoint"),
 		endpoints:        desc("endpoint_state", "1 for the state that a custom endpoint is in.", "endpoint", "state"),
 	}

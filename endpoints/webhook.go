@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -29,8 +32,12 @@ const (
 	defaultTimeout = 30 * time.Second
 	maxTimeout     = 2 * time.Minute
 	maxBatch       = 5000
-	maxAnswer      = 64 << 10 // bytes that are read of an answer
+	maxAnswer      = 64 << 10 // bytes that are read of an answer, and of its headers
 )
+
+// origin is who sends CloudEvents; receivers may name it in their answer to the
+// handshake. Event Grid: end-point-validation-cloud-events-schema.
+const origin = "eventgrid.azure.net"
 
 // webhookSettings are those of a webhook.
 type webhookSettings struct {
@@ -68,6 +75,7 @@ func openWebhook(e routing.Endpoint, s hub.SinkOptions) (*webhook, error) {
 	_, _ = rand.Read(w.epoch[:]) // never fails
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.DisableCompression = true
+	transport.MaxResponseHeaderBytes = maxAnswer
 	w.client = &http.Client{
 		Transport:     transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -109,8 +117,7 @@ func (w *webhook) Deliver(ctx context.Context, batch []routing.Message) (done in
 		case err != nil:
 			return done, err
 		case hopeless(status):
-			w.hub.Log.Warn().Str("op", "DroppedMessage").Int("messages", len(part)).Int("status", status).
-				Msg("the webhook does not want the events")
+			w.hub.Refused(len(part), fmt.Sprintf("the webhook answered %d", status))
 		case status < 200 || status > 204:
 			return done, fmt.Errorf("the webhook answered %d", status)
 		}
@@ -133,10 +140,14 @@ func (w *webhook) post(ctx context.Context, part []routing.Message) (status int,
 	count := strconv.Itoa(w.attempts)
 	w.attempts++
 	body, contentType := w.encode(part)
-	status, _, err = w.do(ctx, http.MethodPost, body, map[string]string{
+	headers := map[string]string{
 		"Content-Type": contentType, "aeg-event-type": "Notification", "aeg-subscription-name": w.name,
 		"aeg-delivery-count": count, "aeg-metadata-version": "1",
-	})
+	}
+	if w.Schema == schemaCloudEvents {
+		headers["Origin"] = origin
+	}
+	status, _, err = w.do(ctx, http.MethodPost, body, headers)
 	return status, err
 }
 
@@ -203,7 +214,6 @@ func (w *webhook) validate(ctx context.Context) error {
 // askPermission asks as CloudEvents have it.
 // CloudEvents: HTTP 1.1 Web Hooks §4, abuse protection.
 func (w *webhook) askPermission(ctx context.Context) error {
-	const origin = "linarite"
 	status, answer, err := w.do(ctx, http.MethodOptions, nil, map[string]string{
 		"WebHook-Request-Origin": origin, "aeg-subscription-name": w.name,
 	})
@@ -222,23 +232,43 @@ type answer struct {
 	body   []byte
 }
 
+// do makes a request. What goes wrong once the status is there is no error: the
+// receiver has said what it had to say.
 func (w *webhook) do(ctx context.Context, method string, body []byte, headers map[string]string) (int, answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, w.timeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, method, w.URL, bytes.NewReader(body))
 	if err != nil {
-		return 0, answer{}, err
+		return 0, answer{}, failure(err)
 	}
 	for name, value := range headers {
 		request.Header.Set(name, value)
 	}
 	response, err := w.client.Do(request)
 	if err != nil {
-		return 0, answer{}, err
+		return 0, answer{}, failure(err)
 	}
 	defer func() { _ = response.Body.Close() }()
-	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
-	return response.StatusCode, answer{response.Header, text}, err
+	text, _ := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	return response.StatusCode, answer{response.Header, text}, nil
+}
+
+// failure says what went wrong with a request, in words that hold neither its URL
+// nor what came back: there may be secrets in both.
+func failure(err error) error {
+	var network *net.OpError
+	var certificate *tls.CertificateVerificationError
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return errors.New("the webhook did not answer in time")
+	case errors.As(err, &certificate):
+		return certificate
+	case errors.As(err, &network):
+		return network
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return errors.New("the webhook hung up instead of answering")
+	}
+	return errors.New("the webhook did not answer as HTTP has it")
 }
 
 // Close lets go of connections.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 
@@ -13,6 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/linarite/linarite/endpoints"
+	"github.com/linarite/linarite/hub"
+	"github.com/linarite/linarite/internal/clock"
 	"github.com/linarite/linarite/iot"
 	"github.com/linarite/linarite/routing"
 )
@@ -20,7 +23,8 @@ import (
 // receiver is somebody who takes events.
 type receiver struct {
 	*httptest.Server
-	shy bool // it does not shake hands
+	shy    bool             // it does not shake hands
+	answer http.HandlerFunc // of notifications; nil: status
 
 	mu       sync.Mutex
 	status   []int // of the answers to come; 200 after them
@@ -55,6 +59,8 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 		}
 		_ = json.Unmarshal(body, &events)
 		_ = json.NewEncoder(w).Encode(map[string]string{"validationResponse": events[0].Data.ValidationCode})
+	case r.answer != nil:
+		r.answer(w, request)
 	case len(r.status) > 0:
 		w.WriteHeader(r.status[0])
 		r.status = r.status[1:]
@@ -141,10 +147,95 @@ func idOf(t *testing.T, r received) string {
 func TestAMessageThatIsRefusedForGoodIsDropped(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t)
-	sink := must(t, endpoints.Opener{}, "webhook", r.settings(""))
+	refused := map[string]int{}
+	sink, err := endpoints.Opener{}.Open(
+		routing.Endpoint{Name: "hook", Type: "webhook", Settings: json.RawMessage(r.settings(""))},
+		hub.SinkOptions{Hub: "plant", Clock: clock.NewManual(moment), Refused: func(n int, why string) { refused[why] += n }},
+	)
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, sink.Close()) }()
 	r.answers(413, 400, 401)
 	deliver(t, sink, telemetry("0", "1", "2", "3"))
 	assert.Len(t, r.took(), 5)
+	assert.Equal(t, map[string]int{"the webhook answered 413": 1, "the webhook answered 400": 1, "the webhook answered 401": 1}, refused)
+}
+
+// hijacked answers with bytes of one's own, and hangs up.
+func hijacked(text string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			panic(err)
+		}
+		_, _ = io.WriteString(conn, text)
+		_ = conn.Close()
+	}
+}
+
+// What is wrong with a webhook is told without its URL, which may hold a key, and
+// without what it sent, which may hold the URL.
+func TestAWebhookThatMisbehavesHasTakenNothing(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		answer  http.HandlerFunc
+		timeout string
+		want    string
+	}{
+		"it hangs up":             {hijacked(""), "1m", "hung up instead of answering"},
+		"it hangs up in a header": {hijacked("HTTP/1.1 200 OK\r\nContent-Le"), "1m", "did not answer as HTTP has it"},
+		"it says what it was sent": {func(w http.ResponseWriter, r *http.Request) {
+			hijacked("POST "+r.URL.String()+" HTTP/1.1\r\n\r\n")(w, r)
+		}, "1m", "did not answer as HTTP has it"},
+		"its headers do not end": {func(w http.ResponseWriter, r *http.Request) {
+			hijacked("HTTP/1.1 200 OK\r\nX: "+strings.Repeat("x", 1<<20))(w, r)
+		}, "1m", "the webhook "},
+		"it never answers": {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "1s", "did not answer in time"},
+		"it leads elsewhere": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://127.0.0.1:1/?code=hidden", http.StatusTemporaryRedirect)
+		}, "1m", "answered 307"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newReceiver(t)
+			settings := fmt.Sprintf(`{"url":"http://user:hidden@%s/?code=hidden","timeout":%q}`, r.Listener.Addr(), c.timeout)
+			sink := must(t, endpoints.Opener{}, "webhook", settings)
+			deliver(t, sink, telemetry("0"))
+			r.answer = c.answer
+			done, err := sink.Deliver(t.Context(), telemetry("1"))
+			require.ErrorContains(t, err, c.want)
+			assert.Zero(t, done)
+			assert.NotContains(t, err.Error(), "hidden")
+			assert.Less(t, len(err.Error()), 200)
+		})
+	}
+}
+
+// Nobody reads the body of an answer: it may be as it likes.
+func TestAWebhookHasAnsweredOnceItsStatusIsThere(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string]http.HandlerFunc{
+		"a body that is too short": hijacked("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort"),
+		"a body without end": func(w http.ResponseWriter, _ *http.Request) {
+			for {
+				if _, err := w.Write(make([]byte, 1<<20)); err != nil {
+					return
+				}
+			}
+		},
+		"a body that does not come": func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(http.StatusAccepted)
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newReceiver(t)
+			sink := must(t, endpoints.Opener{}, "webhook", r.settings(`,"timeout":"1s"`))
+			r.answer = answer
+			deliver(t, sink, telemetry("0"))
+		})
+	}
 }
 
 func TestARedirectIsNotFollowed(t *testing.T) {
@@ -249,6 +340,8 @@ func TestCloudEvents(t *testing.T) {
 	took := r.took()
 	require.Len(t, took, 2)
 	assert.Equal(t, http.MethodOptions, took[0].method)
+	assert.Equal(t, "eventgrid.azure.net", took[0].header.Get("WebHook-Request-Origin"))
+	assert.Equal(t, "eventgrid.azure.net", took[1].header.Get("Origin"))
 	assert.Equal(t, "application/cloudevents+json; charset=utf-8", took[1].header.Get("Content-Type"))
 	var one map[string]any
 	require.NoError(t, json.Unmarshal([]byte(took[1].body), &one))

@@ -27,13 +27,7 @@ const farewell = time.Second
 type EndpointView struct {
 	routing.Endpoint
 	Health routing.Health
-	// Messages that wait, and their bytes; how many ever came, were delivered, and
-	// had to go before they were.
-	Waiting      int
-	WaitingBytes int64
-	Accepted     uint64
-	Delivered    uint64
-	Dropped      uint64
+	routing.Counts
 }
 
 // endpoint is a custom endpoint at work: its log, and a goroutine that carries
@@ -44,15 +38,16 @@ type endpoint struct {
 	log      *routing.Log
 	sink     Sink
 	full     throttle // of what is said about messages that have to go
+	unwanted throttle // and of those that are refused
+	refusals int      // of the delivery under way; the goroutine's own
 
 	closing chan struct{}   // closed by end: no more waiting
 	ctx     context.Context // ends with abort: no more delivering
 	abort   context.CancelFunc
 	over    chan struct{} // closed when the goroutine has ended
 
-	mu        sync.Mutex
-	health    routing.Health
-	delivered uint64
+	mu     sync.Mutex
+	health routing.Health
 }
 
 // openEndpoint makes an endpoint, which does nothing before run. log is that of
@@ -61,14 +56,10 @@ func (h *Hub) openEndpoint(settings routing.Endpoint, log *routing.Log) (*endpoi
 	if h.openSink == nil {
 		return nil, iot.ErrArgumentInvalid.Because("this hub has no endpoints of type %q", settings.Type)
 	}
-	sink, err := h.openSink(settings, SinkOptions{
-		Hub: h.name, Clock: h.clock, Log: h.log.With().Str("endpoint", settings.Name).Logger(),
-	})
-	if err != nil {
+	e := &endpoint{hub: h, settings: settings, log: log, closing: make(chan struct{}), over: make(chan struct{})}
+	var err error
+	if e.sink, err = h.openSink(settings, SinkOptions{Hub: h.name, Clock: h.clock, Refused: e.refused}); err != nil {
 		return nil, fmt.Errorf("endpoint %s: %w", settings.Name, err)
-	}
-	e := &endpoint{
-		hub: h, settings: settings, log: log, sink: sink, closing: make(chan struct{}), over: make(chan struct{}),
 	}
 	e.ctx, e.abort = context.WithCancel(context.Background())
 	return e, nil
@@ -83,8 +74,7 @@ func (e *endpoint) is(settings routing.Endpoint) bool {
 // accept puts a message into the log. It never waits.
 func (e *endpoint) accept(m *routing.Message) {
 	if e.log.Append(m) > 0 && e.full.allow(e.hub.clock.Now()) {
-		_, dropped := e.log.Counts()
-		e.line(zerolog.WarnLevel, "DroppedMessage").Uint64("dropped", dropped).
+		e.line(zerolog.WarnLevel, "DroppedMessage").Uint64("dropped", e.log.Counts().Dropped).
 			Msg("too many messages wait for the endpoint: the oldest are dropped")
 	}
 }
@@ -109,21 +99,28 @@ func (e *endpoint) run() {
 		if done < len(batch) && err == nil {
 			err = fmt.Errorf("%d of %d messages were taken", done, len(batch))
 		}
-		e.log.Settle(batch[0].Sequence + uint64(done))
-		if !e.settled(done, err) {
+		if !e.settled(batch[0].Sequence, done, err) {
 			return
 		}
 	}
 }
 
-// settled notes how a delivery went. After a failure it waits on the hub's clock;
-// false means that the endpoint is closing.
-func (e *endpoint) settled(done int, err error) bool {
-	if err != nil && e.ctx.Err() != nil {
-		return false // it was we who ended it
+// refused is the sink's word that messages are unwanted for good.
+func (e *endpoint) refused(messages int, why string) {
+	e.refusals += messages
+	if e.unwanted.allow(e.hub.clock.Now()) {
+		e.line(zerolog.WarnLevel, "DroppedMessage").Int("messages", messages).Str("reason", why).
+			Msg("the endpoint refuses messages for good: they are dropped")
 	}
-	before, now, due := e.note(done, err)
+}
+
+// settled notes how a delivery went that began with the message first. After a
+// failure it waits on the hub's clock; false means that the endpoint is closing.
+func (e *endpoint) settled(first uint64, done int, err error) bool {
+	before, now, due := e.note(first, done, err)
 	switch {
+	case err != nil && e.ctx.Err() != nil:
+		return false // it was we who ended it
 	case before == now.State:
 	case now.State == routing.Dead:
 		e.line(zerolog.ErrorLevel, "EndpointDead").Err(err).Msg("the endpoint has failed for more than an hour")
@@ -135,25 +132,25 @@ func (e *endpoint) settled(done int, err error) bool {
 	return due == nil || e.await(due)
 }
 
-// note follows the endpoint's health. After a failure it gives a channel from
-// which something comes once it is time for the next attempt; whoever sees the
-// failure can move the clock to then.
-func (e *endpoint) note(done int, err error) (before routing.State, now routing.Health, due <-chan struct{}) {
+// note takes what is dealt with out of the log and follows the endpoint's health.
+// After a failure it gives a channel from which something comes once it is time
+// for the next attempt; whoever sees the failure can move the clock to then.
+func (e *endpoint) note(first uint64, done int, err error) (before routing.State, now routing.Health, due <-chan struct{}) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.log.Settle(first+uint64(done), e.refusals)
+	e.refusals = 0
 	before = e.health.State
-	e.delivered += uint64(done)
-	if err == nil {
+	switch {
+	case err == nil:
 		e.health.Succeeded(e.hub.clock.Now())
-		return before, e.health, nil
+	case e.ctx.Err() == nil: // it was not we who ended it
+		e.health.Failed(e.hub.clock.Now(), done > 0, err.Error())
+		again := make(chan struct{}, 1)
+		e.hub.clock.AfterFunc(e.health.Delay(), func() { again <- struct{}{} })
+		due = again
 	}
-	if done > 0 {
-		e.health.Attempts = 0 // it moves
-	}
-	e.health.Failed(e.hub.clock.Now(), err.Error())
-	again := make(chan struct{}, 1)
-	e.hub.clock.AfterFunc(e.health.Delay(), func() { again <- struct{}{} })
-	return before, e.health, again
+	return before, e.health, due
 }
 
 // await waits for a token. It is false once the endpoint is closing.
@@ -175,12 +172,9 @@ func (e *endpoint) closeSink() {
 
 // view is how the endpoint fares.
 func (e *endpoint) view() EndpointView {
-	v := EndpointView{Endpoint: e.settings}
-	v.Waiting, v.WaitingBytes = e.log.Backlog()
-	v.Accepted, v.Dropped = e.log.Counts()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	v.Health, v.Delivered = e.health, e.delivered
+	v := EndpointView{Endpoint: e.settings, Health: e.health, Counts: e.log.Counts()}
 	if v.Health.State == "" {
 		v.Health.State = routing.Unknown
 	}

@@ -20,6 +20,7 @@ import (
 // sink is an endpoint of a test. Each delivery waits for the test to say what
 // becomes of it.
 type sink struct {
+	options hub.SinkOptions
 	calls  chan []routing.Message // what Deliver was given
 	answer chan answer
 	closed chan struct{}
@@ -67,11 +68,11 @@ type sinks struct {
 	opened map[string]*sink
 }
 
-func (s *sinks) open(e routing.Endpoint, _ hub.SinkOptions) (hub.Sink, error) {
+func (s *sinks) open(e routing.Endpoint, o hub.SinkOptions) (hub.Sink, error) {
 	if e.Type != "test" {
 		return nil, iot.ErrArgumentInvalid.Because("no such type: %s", e.Type)
 	}
-	made := &sink{calls: make(chan []routing.Message), answer: make(chan answer), closed: make(chan struct{})}
+	made := &sink{options: o, calls: make(chan []routing.Message), answer: make(chan answer), closed: make(chan struct{})}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.opened == nil {
@@ -191,6 +192,36 @@ func TestASinkThatTakesNothingWithoutAWordHasFailed(t *testing.T) {
 	s.of("a").take(0, nil)
 	f.awaitAttempts(1)
 	assert.Equal(t, "0 of 1 messages were taken", f.Endpoints()[0].Health.Reason)
+}
+
+func TestWhatASinkRefusesForGoodIsDropped(t *testing.T) {
+	t.Parallel()
+	f, s, d := routed(t)
+	a := s.of("a")
+	telemetry(t, d, "0")
+	a.take(1, nil)
+	f.await(func(v hub.EndpointView) bool { return v.Delivered == 1 })
+	telemetry(t, d, "1")
+	<-a.calls
+	a.options.Refused(1, "the reason")
+	a.answer <- answer{1, nil}
+	f.await(func(v hub.EndpointView) bool { return v.Dropped == 1 })
+	v := f.Endpoints()[0]
+	assert.Equal(t, routing.Counts{Accepted: 2, Delivered: 1, Dropped: 1}, v.Counts)
+	assert.Equal(t, routing.Healthy, v.Health.State)
+}
+
+func TestNewSettingsKeepTheCounts(t *testing.T) {
+	t.Parallel()
+	f, s, d := routed(t)
+	telemetry(t, d, "0")
+	s.of("a").take(1, nil)
+	f.await(func(v hub.EndpointView) bool { return v.Delivered == 1 })
+	require.NoError(t, f.ChangeRouting(func(c *routing.Config) error {
+		c.Endpoints[0].Settings = json.RawMessage(`{"other":true}`)
+		return nil
+	}))
+	assert.Equal(t, routing.Counts{Accepted: 1, Delivered: 1}, f.Endpoints()[0].Counts)
 }
 
 func TestWhatWaitsForAnEndpointSurvivesNewSettingsAndNewRoutes(t *testing.T) {

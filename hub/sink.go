@@ -3,8 +3,6 @@ package hub
 import (
 	"context"
 
-	"github.com/rs/zerolog"
-
 	"github.com/linarite/linarite/internal/clock"
 	"github.com/linarite/linarite/routing"
 )
@@ -24,7 +22,9 @@ type Sink interface {
 type SinkOptions struct {
 	Hub   string // its name
 	Clock *clock.Clock
-	Log   zerolog.Logger
+	// Refused is told, while Deliver is at work, of messages that nobody will take
+	// however often they come. They are dealt with; they count as dropped.
+	Refused func(messages int, why string)
 }
 
 // OpenSink makes the sink of an endpoint. An error says what is wrong with the

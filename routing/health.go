@@ -43,8 +43,12 @@ func (h *Health) Succeeded(now time.Time) {
 	h.become(Healthy, now)
 }
 
-// Failed notes a failure.
-func (h *Health) Failed(now time.Time, reason string) {
+// Failed notes a failure. Where some messages got through before it, it is the
+// first one again.
+func (h *Health) Failed(now time.Time, moves bool, reason string) {
+	if moves {
+		h.LastGood, h.Attempts = now, 0
+	}
 	if h.Attempts == 0 {
 		h.Failing = now
 	}

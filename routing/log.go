@@ -123,28 +123,35 @@ func (l *Log) Read(limit int, size int64) []Message {
 	return batch
 }
 
-// Settle forgets the messages before a sequence number: they are delivered.
-func (l *Log) Settle(next uint64) {
+// Settle forgets the messages before a sequence number: they are dealt with. So
+// many of them were refused for good, and count as dropped.
+func (l *Log) Settle(next uint64, refused int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for l.first < min(next, l.end) {
+	next = max(l.first, min(next, l.end))
+	l.dropped += min(uint64(refused), next-l.first) // what had to go is counted
+	for l.first < next {
 		l.drop()
 	}
 }
 
-// Backlog is how many messages wait, with how many bytes.
-func (l *Log) Backlog() (messages int, bytes int64) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return int(l.end - l.first), l.bytes
+// Counts is what became of the messages of a log.
+type Counts struct {
+	Waiting      int
+	WaitingBytes int64
+	Accepted     uint64 // all that ever came
+	Delivered    uint64
+	Dropped      uint64 // because too many waited, or because they were refused
 }
 
-// Counts is how many messages were ever appended, and how many of them had to go
-// before they were delivered.
-func (l *Log) Counts() (appended, dropped uint64) {
+// Counts is what became of the messages so far.
+func (l *Log) Counts() Counts {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.end, l.dropped
+	return Counts{
+		Waiting: int(l.end - l.first), WaitingBytes: l.bytes,
+		Accepted: l.end, Delivered: l.first - l.dropped, Dropped: l.dropped,
+	}
 }
 
 // at is a message that is kept. The caller holds mu.

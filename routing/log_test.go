@@ -38,9 +38,9 @@ func TestALogGivesItsMessagesUntilTheyAreSettled(t *testing.T) {
 	require.Equal(t, []string{"a", "b"}, bodies(batch))
 	require.Equal(t, []string{"a", "b"}, bodies(l.Read(2, plenty)), "they come again until they are settled")
 
-	l.Settle(batch[0].Sequence + 1)
+	l.Settle(batch[0].Sequence+1, 0)
 	require.Equal(t, []string{"b", "c"}, bodies(l.Read(10, plenty)))
-	l.Settle(99) // more than there is
+	l.Settle(99, 0) // more than there is
 	require.Empty(t, l.Read(10, plenty))
 	l.Append(message("d"))
 	batch = l.Read(10, plenty)
@@ -71,23 +71,28 @@ func TestAFullLogLosesTheOldest(t *testing.T) {
 				dropped += l.Append(message(strconv.Itoa(i)))
 			}
 			assert.Equal(t, 600, dropped)
-			appended, lost := l.Counts()
-			assert.EqualValues(t, 900, appended)
-			assert.EqualValues(t, 600, lost)
-			messages, bytes := l.Backlog()
-			assert.Equal(t, 300, messages)
-			assert.EqualValues(t, 300*105, bytes)
+			assert.Equal(t, routing.Counts{Waiting: 300, WaitingBytes: 300 * 105, Accepted: 900, Dropped: 600}, l.Counts())
 
 			batch := l.Read(1000, plenty)
 			require.Len(t, batch, 300)
 			assert.Equal(t, "700", string(batch[0].Body))
 			assert.Equal(t, "999", string(batch[299].Body))
-			l.Settle(batch[299].Sequence + 1)
-			messages, bytes = l.Backlog()
-			assert.Zero(t, messages)
-			assert.Zero(t, bytes)
+			l.Settle(batch[299].Sequence+1, 2)
+			assert.Equal(t, routing.Counts{Accepted: 900, Delivered: 298, Dropped: 602}, l.Counts())
 		})
 	}
+}
+
+func TestWhatWasRefusedAndHadToGoIsDroppedOnce(t *testing.T) {
+	t.Parallel()
+	l := routing.NewLog(routing.LogOptions{MaxMessages: 2})
+	for range 3 {
+		l.Append(message("x"))
+	}
+	l.Settle(1, 1) // it was being delivered when it had to go
+	assert.Equal(t, routing.Counts{Waiting: 2, WaitingBytes: 206, Accepted: 3, Dropped: 1}, l.Counts())
+	l.Settle(3, 1)
+	assert.Equal(t, routing.Counts{Accepted: 3, Delivered: 1, Dropped: 2}, l.Counts())
 }
 
 // A device may send packets that are much larger than what the hub takes of them,
@@ -106,8 +111,7 @@ func TestALogTakesNoMoreMemoryThanItCounts(t *testing.T) { // not parallel: it m
 	}
 	runtime.GC()
 	runtime.ReadMemStats(&after)
-	_, counted := l.Backlog()
-	assert.Less(t, after.HeapAlloc-before.HeapAlloc, uint64(2*counted))
+	assert.Less(t, after.HeapAlloc-before.HeapAlloc, uint64(2*l.Counts().WaitingBytes))
 }
 
 func TestAMessageLargerThanTheLogStays(t *testing.T) {

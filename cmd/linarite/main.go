@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -33,6 +34,7 @@ func main() {
 		// and saves a tenth of the memory.
 		debug.SetGCPercent(50)
 	}
+	log.SetOutput(io.Discard) // where net/http tells what a webhook has sent unasked
 	zerolog.TimeFieldFormat = "2006-01-02T15:04:05.000Z07:00"
 	p := &program{environ: environment(os.Environ()), in: os.Stdin, out: os.Stdout, err: os.Stderr, store: machineStore()}
 	os.Exit(p.run(ctx, os.Args[1:]))
