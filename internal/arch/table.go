@@ -89,7 +89,7 @@ var rooms = map[string]Room{
 	"server":  {Imports: append(below(4), "control"), Libraries: []string{zerolog, stdlog}, Goroutines: true},
 
 	// 5: the entrances.
-	"cmd/linarite": {Imports: below(5), Libraries: []string{cobra, pflag, truststore, zerolog}, Tests: []string{"hubtest"}},
+	"cmd/linarite": {Imports: below(5), Libraries: []string{cobra, pflag, stdlog, truststore, zerolog}, Tests: []string{"hubtest"}},
 	"hubtest":      {Imports: below(5), Libraries: []string{zerolog, testify}},
 
 	"examples/device": {Libraries: []string{paho, stdlog}, Tests: []string{"hub", "hubtest", "iot", "twin"}, Clock: true},
