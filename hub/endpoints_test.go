@@ -21,9 +21,9 @@ import (
 // becomes of it.
 type sink struct {
 	options hub.SinkOptions
-	calls  chan []routing.Message // what Deliver was given
-	answer chan answer
-	closed chan struct{}
+	calls   chan []routing.Message // what Deliver was given
+	answer  chan answer
+	closed  chan struct{}
 }
 
 type answer struct {

@@ -27,7 +27,7 @@ func (s Set) Len() int { return bits.OnesCount16(uint16(s)) }
 type Table struct {
 	routes      map[Source][]compiled
 	fallback    bool
-	direct      bool // device messages all go to the built-in endpoint as they are
+	direct      bool     // device messages all go to the built-in endpoint as they are
 	endpoints   []string // by their bits
 	enrichments [MaxEndpoints + 1][]enrichment
 	twins       Twins
