@@ -59,6 +59,7 @@ func (p place) under(prefix string) (rest string, ok bool) {
 
 // partitionAddress is the address of a partition, taken apart.
 type partitionAddress struct {
+	entity    string // the endpoint's name; not part of what is parsed
 	group     string
 	partition int
 }

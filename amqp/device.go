@@ -155,13 +155,7 @@ func (d *device) leave(l *transport.Link) {
 		return
 	}
 	d.forget()
-	reason, over := l.Conn().Ended()
-	if over && reason != nil {
-		reason = iot.ErrClosedRemotely.Because("the connection is over: %s", reason)
-	} else {
-		reason = nil
-	}
-	d.session.End(reason)
+	d.session.End(d.peer.ending(l))
 }
 
 // forget takes the device off its connection, unless another has its place.

@@ -5,45 +5,74 @@ import (
 
 	"github.com/linarite/linarite/amqp/codec"
 	"github.com/linarite/linarite/amqp/transport"
+	"github.com/linarite/linarite/events"
 )
 
 // eventsPort is where the redirect sends readers. IoT Hub: sdk-wire.md 0.6.
 const eventsPort = 5671
 
-// events attaches a link to the Event-Hubs-compatible endpoint. The endpoint is
+// entity is an Event-Hubs-compatible endpoint: the built-in one, or that of
+// operations monitoring.
+type entity struct {
+	address string // under which the hub itself has it
+	name    string // under which Event Hubs does
+	log     *events.Log
+}
+
+func (s *Server) entities() [2]entity {
+	return [2]entity{
+		{"messages/events", s.hub.Name(), s.hub.Events()},
+		{"messages/operationsMonitoringEvents", s.hub.OperationsName(), s.hub.Operations()},
+	}
+}
+
+// entity is the endpoint that a path names, and the rest of the path.
+func (s *Server) entity(at place) (e entity, rest string, ok bool) {
+	for _, e := range s.entities() {
+		for _, name := range [...]string{e.name, e.address} {
+			if rest, ok := at.under(name); ok {
+				return e, rest, true
+			}
+		}
+	}
+	return entity{}, "", false
+}
+
+// events attaches a link to an Event-Hubs-compatible endpoint. The endpoint is
 // the hub itself, so that a reader may as well come directly; the old way, which
 // asks the hub for `messages/events` first, is sent to the hub's own name.
 //
 // IoT Hub: contract.md §18, iot-hub-devguide-messages-read-builtin.md.
-func (p *peer) events(l *transport.Link, path, entity, rest string) (transport.Node, *codec.Error) {
-	if refusal := p.claims.admit(l, need{path, true}); refusal != nil {
+func (p *peer) events(l *transport.Link, at place, e entity, rest string) (transport.Node, *codec.Error) {
+	if refusal := p.claims.admit(l, need{at.path, true}); refusal != nil {
 		return transport.Node{}, refusal
 	}
-	node, refusal := p.eventsNode(l, entity, rest)
+	node, refusal := p.eventsNode(l, at, e, rest)
 	if refusal != nil {
 		p.claims.release(l)
 	}
 	return node, refusal
 }
 
-func (p *peer) eventsNode(l *transport.Link, entity, rest string) (transport.Node, *codec.Error) {
+func (p *peer) eventsNode(l *transport.Link, at place, e entity, rest string) (transport.Node, *codec.Error) {
 	if !l.Sending {
 		return transport.Node{}, codec.Failure(conditionNotAllowed,
 			"Sending is not allowed: only devices send to the hub's event endpoint.")
 	}
 	a, ok := parsePartition(rest)
 	if ok {
-		return p.read(l, a)
+		a.entity = e.name
+		return p.read(l, a, e.log)
 	}
-	if entity == builtinEvents && (rest == "" || strings.EqualFold(rest, "$management")) {
-		return transport.Node{}, p.redirect(rest)
+	if _, old := at.under(e.address); old && (rest == "" || strings.EqualFold(rest, "$management")) {
+		return transport.Node{}, p.redirect(e, rest)
 	}
 	return noSuch(l, "")
 }
 
 // redirect says where the event endpoint is. amenzhinsky/iothub cuts the name out
 // of the address between the port and the slash after it.
-func (p *peer) redirect(rest string) *codec.Error {
+func (p *peer) redirect(e entity, rest string) *codec.Error {
 	host := p.host
 	if name, _, ok := strings.Cut(host, ":"); ok && !strings.Contains(name, "[") && strings.Count(host, ":") == 1 {
 		host = name
@@ -53,7 +82,7 @@ func (p *peer) redirect(rest string) *codec.Error {
 		{Key: codec.Symbol("hostname"), Value: host},
 		{Key: codec.Symbol("network-host"), Value: host},
 		{Key: codec.Symbol("port"), Value: int32(eventsPort)},
-		{Key: codec.Symbol("address"), Value: "amqps://" + host + ":5671/" + p.srv.hub.Name() + "/" + rest},
+		{Key: codec.Symbol("address"), Value: "amqps://" + host + ":5671/" + e.name + "/" + rest},
 	}
 	return f
 }

@@ -16,7 +16,7 @@ func ParseSelector(s string) bool {
 // ParseAddresses takes an address and an audience apart in every way there is.
 func ParseAddresses(s string) {
 	for _, p := range []place{parseAddress(s), parseAudience(s)} {
-		_, _ = p.under(builtinEvents)
+		_, _ = p.under("messages/events")
 		_, _ = parsePartition(p.path)
 		_, _, _ = parseIdentity(p.path)
 	}

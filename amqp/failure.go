@@ -20,6 +20,7 @@ const (
 	conditionStolen       codec.Symbol = "amqp:link:stolen"
 	conditionTooLarge     codec.Symbol = "amqp:link:message-size-exceeded"
 	conditionUnauthorized codec.Symbol = "amqp:unauthorized-access"
+	conditionForced       codec.Symbol = "amqp:link:detach-forced"
 	conditionArgument     codec.Symbol = "com.microsoft:argument-error"
 	conditionRange        codec.Symbol = "com.microsoft:argument-out-of-range"
 	conditionBusy         codec.Symbol = "com.microsoft:server-busy"
@@ -46,6 +47,8 @@ func condition(e *iot.Error) codec.Symbol {
 	switch e.Code {
 	case iot.ErrQueueFull.Code, iot.ErrTooManyMethods.Code, iot.ErrTooManyTokens.Code:
 		return conditionLimit
+	case iot.ErrClosedRemotely.Code: // Node's SDK takes it for a service that is not available, and comes again
+		return conditionForced
 	case iot.ErrLinkConflict.Code:
 		return conditionStolen
 	case iot.ErrDeviceDisabled.Code:

@@ -8,11 +8,8 @@ import (
 
 	"github.com/linarite/linarite/amqp/codec"
 	"github.com/linarite/linarite/amqp/transport"
+	"github.com/linarite/linarite/events"
 )
-
-// builtinEvents is the name of the event endpoint that every hub has; the hub's
-// own name is its other name.
-const builtinEvents = "messages/events"
 
 // What can be read at $management.
 const (
@@ -32,39 +29,36 @@ func (p *peer) management(l *transport.Link) (transport.Node, *codec.Error) {
 // manage answers a request: READ of the endpoint or of one of its partitions.
 // The types of the values are what the clients cast to (amqp.md, trap 7).
 func (p *peer) manage(m *codec.Message) answer {
-	entity := strings.Trim(m.Application.Text("name"), "/")
+	name := strings.Trim(m.Application.Text("name"), "/")
 	if !strings.EqualFold(m.Application.Text("operation"), "READ") {
 		return answer{status: http.StatusNotImplemented, description: "the operation is not READ", condition: "amqp:not-implemented"}
 	}
-	if !p.isEntity(entity) {
+	e, rest, ok := p.srv.entity(place{path: name})
+	if !ok || rest != "" {
 		return answer{
-			status: http.StatusNotFound, description: "The messaging entity '" + entity + "' could not be found.",
+			status: http.StatusNotFound, description: "The messaging entity '" + name + "' could not be found.",
 			condition: conditionNotFound,
 		}
 	}
-	if err := p.claims.allow(need{entity + "/$management", true}); err != nil {
+	if err := p.claims.allow(need{name + "/$management", true}); err != nil {
 		return denied(err)
 	}
 	switch m.Application.Text("type") {
 	case typeHub:
-		return p.readHub(entity)
+		return p.readHub(name, e.log)
 	case typePartition:
-		return p.readPartition(entity, m.Application.Get("partition"))
+		return readPartition(name, e.log, m.Application.Get("partition"))
 	}
 	return answer{status: http.StatusBadRequest, description: "nothing of that type can be read", condition: conditionInvalidField}
 }
 
-func (p *peer) isEntity(name string) bool {
-	return strings.EqualFold(name, p.srv.hub.Name()) || strings.EqualFold(name, builtinEvents)
-}
-
-func (p *peer) readHub(entity string) answer {
-	ids := make([]string, p.srv.hub.Events().Partitions())
+func (p *peer) readHub(name string, log *events.Log) answer {
+	ids := make([]string, log.Partitions())
 	for i := range ids {
 		ids[i] = strconv.Itoa(i)
 	}
 	return answer{status: http.StatusOK, description: "OK", body: codec.Map{
-		{Key: "name", Value: entity},
+		{Key: "name", Value: name},
 		{Key: "type", Value: typeHub},
 		{Key: "created_at", Value: p.srv.created},
 		{Key: "partition_count", Value: int32(len(ids))},
@@ -73,19 +67,19 @@ func (p *peer) readHub(entity string) answer {
 	}}
 }
 
-func (p *peer) readPartition(entity string, partition any) answer {
+func readPartition(name string, log *events.Log, partition any) answer {
 	n, err := strconv.ParseUint(codec.Text(partition), 10, 31)
-	if err != nil || int(n) >= p.srv.hub.Events().Partitions() {
+	if err != nil || int(n) >= log.Partitions() {
 		return answer{
 			status: http.StatusBadRequest, description: "there is no such partition", condition: conditionRange,
 		}
 	}
-	b := p.srv.hub.Events().Bounds(int(n))
+	b := log.Bounds(int(n))
 	if b.LastEnqueued.IsZero() {
 		b.LastEnqueued = time.Unix(0, 0)
 	}
 	return answer{status: http.StatusOK, description: "OK", body: codec.Map{
-		{Key: "name", Value: entity},
+		{Key: "name", Value: name},
 		{Key: "type", Value: typePartition},
 		{Key: "partition", Value: strconv.FormatUint(n, 10)},
 		{Key: "begin_sequence_number", Value: b.First},

@@ -151,10 +151,8 @@ func (p *peer) node(l *transport.Link, a place) (transport.Node, *codec.Error) {
 	if id, rest, ok := parseIdentity(a.path); ok {
 		return p.device(l, id, place{path: rest})
 	}
-	for _, entity := range []string{p.srv.hub.Name(), builtinEvents} {
-		if rest, ok := a.under(entity); ok {
-			return p.events(l, a.path, entity, rest)
-		}
+	if e, rest, ok := p.srv.entity(a); ok {
+		return p.events(l, a, e, rest)
 	}
 	return noSuch(l, "")
 }

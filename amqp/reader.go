@@ -24,6 +24,7 @@ const metricsCapability codec.Symbol = "com.microsoft:enable-receiver-runtime-me
 type reader struct {
 	srv       *Server
 	link      *transport.Link
+	log       *events.Log
 	partition int
 	next      int64 // the sequence number of the event to send next
 	metrics   bool
@@ -34,11 +35,10 @@ type reader struct {
 
 // read attaches a link to a partition. Its events are sent settled: with others,
 // azeventhubs stalls once it has prefetched (amqp.md, trap 4).
-func (p *peer) read(l *transport.Link, a partitionAddress) (transport.Node, *codec.Error) {
+func (p *peer) read(l *transport.Link, a partitionAddress, log *events.Log) (transport.Node, *codec.Error) {
 	if _, ok := p.srv.groups[strings.ToLower(a.group)]; !ok {
 		return noSuch(l, ": there is no such consumer group")
 	}
-	log := p.srv.hub.Events()
 	if a.partition >= log.Partitions() {
 		return transport.Node{}, codec.Failure(conditionRange, fmt.Sprintf(
 			"The specified partition is invalid: %d, there are %d.", a.partition, log.Partitions()))
@@ -51,7 +51,7 @@ func (p *peer) read(l *transport.Link, a partitionAddress) (transport.Node, *cod
 	if refusal != nil {
 		return transport.Node{}, refusal
 	}
-	r := &reader{srv: p.srv, link: l, partition: a.partition, next: next, metrics: wantsMetrics(l)}
+	r := &reader{srv: p.srv, link: l, log: log, partition: a.partition, next: next, metrics: wantsMetrics(l)}
 	p.srv.pump(l, r.pump)
 	return transport.Node{Pumped: true, Detached: func() {
 		p.srv.owners.leave(own)
@@ -72,18 +72,17 @@ func wantsMetrics(l *transport.Link) bool {
 // is over. It holds none back: a reader that is slow reads on later, as long as
 // the log has its events.
 func (r *reader) pump() {
-	log := r.srv.hub.Events()
 	var grown <-chan struct{}
 	for {
 		if credit := r.link.Credit(); credit > 0 {
-			if evs, _ := log.Read(r.partition, r.next, min(credit, readAhead)); len(evs) > 0 {
+			if evs, _ := r.log.Read(r.partition, r.next, min(credit, readAhead)); len(evs) > 0 {
 				evs = portion(evs)
 				r.send(evs)
 				r.next, grown = evs[len(evs)-1].Sequence+1, nil
 				continue
 			}
 			if grown == nil { // look once more after listening
-				grown = log.Grown(r.partition)
+				grown = r.log.Grown(r.partition)
 				continue
 			}
 			r.link.Drained()
@@ -133,7 +132,7 @@ func (r *reader) send(evs []events.Event) {
 
 // behind is where the partition ends, which tells a reader how far behind it is.
 func (r *reader) behind() codec.Map {
-	b := r.srv.hub.Events().Bounds(r.partition)
+	b := r.log.Bounds(r.partition)
 	return codec.Map{
 		{Key: codec.Symbol("last_enqueued_sequence_number"), Value: b.Last},
 		{Key: codec.Symbol("last_enqueued_offset"), Value: fmt.Sprint(b.LastOffset)},

@@ -250,3 +250,18 @@ func describe(id iot.Identity) string {
 	}
 	return fmt.Sprintf("device %q", id.DeviceID)
 }
+
+// Method is how an identity that shows a token, or else a certificate, means to
+// authenticate, in the words of iothub-connection-auth-method.
+// IoT Hub: contract.md §4.4.
+func Method(id iot.Identity, certificate bool) string {
+	switch {
+	case certificate && id.IsModule():
+		return methodModuleX509
+	case certificate:
+		return methodDeviceX509
+	case id.IsModule():
+		return methodModule
+	}
+	return methodDevice
+}

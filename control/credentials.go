@@ -23,11 +23,12 @@ func (a *api) caPEM(w http.ResponseWriter, _ *http.Request) error {
 // credentials are the connection strings of everybody, and where the service API
 // listens, since a connection string names no port.
 type credentials struct {
-	HTTPS    string            `json:"https,omitempty"`
-	Service  string            `json:"service,omitempty"`
-	Policies map[string]string `json:"policies"`
-	Events   string            `json:"events"`
-	Devices  map[string]string `json:"devices"`
+	HTTPS      string            `json:"https,omitempty"`
+	Service    string            `json:"service,omitempty"`
+	Policies   map[string]string `json:"policies"`
+	Events     string            `json:"events"`
+	Operations string            `json:"operations"`
+	Devices    map[string]string `json:"devices"`
 }
 
 // connectionStrings answers with the connection strings of back ends, of event
@@ -37,7 +38,7 @@ func (a *api) connectionStrings(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	doc := credentials{HTTPS: a.HTTPS, Policies: map[string]string{}, Events: a.Hub.EventsConnectionString()}
+	doc := credentials{HTTPS: a.HTTPS, Policies: map[string]string{}, Events: a.Hub.EventsConnectionString(), Operations: a.Hub.OperationsConnectionString()}
 	for _, name := range a.Hub.Policies() {
 		if doc.Policies[name], err = a.Hub.ConnectionString(name); err != nil {
 			return err

@@ -40,7 +40,7 @@ type event struct {
 
 // events answers with the journal, and waits for it to grow when asked to.
 func (a *api) events(w http.ResponseWriter, r *http.Request) error {
-	q, err := parameters(r, "device", "module", "source", "property", "after", "max", "wait", "timeout")
+	q, err := parameters(r, "endpoint", "device", "module", "source", "property", "after", "max", "wait", "timeout")
 	if err != nil {
 		return err
 	}
@@ -48,7 +48,11 @@ func (a *api) events(w http.ResponseWriter, r *http.Request) error {
 	if f.Properties, err = q.properties("property"); err != nil {
 		return err
 	}
-	from, err := a.position(q.text("after"))
+	log, err := a.endpointLog(q.text("endpoint"))
+	if err != nil {
+		return err
+	}
+	from, err := position(log, q.text("after"))
 	if err != nil {
 		return err
 	}
@@ -62,7 +66,7 @@ func (a *api) events(w http.ResponseWriter, r *http.Request) error {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), timeout)
 	defer cancel()
-	found, next := f.Read(ctx, a.Hub.Events(), from, wait, limit)
+	found, next := f.Read(ctx, log, from, wait, limit)
 	if err := r.Context().Err(); err != nil {
 		return err
 	}
@@ -116,9 +120,19 @@ func (q query) properties(name string) (iot.Properties, error) {
 	return wanted, nil
 }
 
+// endpointLog is the log of an endpoint that keeps events.
+func (a *api) endpointLog(name string) (*events.Log, error) {
+	switch name {
+	case "", "events":
+		return a.Hub.Events(), nil
+	case "operationsMonitoringEvents":
+		return a.Hub.Operations(), nil
+	}
+	return nil, iot.ErrBadRequest.Because("endpoint=%s: must be events or operationsMonitoringEvents", name)
+}
+
 // position is where to read on: a cursor, "end", or the start of the log.
-func (a *api) position(after string) (events.Cursor, error) {
-	log := a.Hub.Events()
+func position(log *events.Log, after string) (events.Cursor, error) {
 	switch after {
 	case "":
 		return log.Start(), nil
@@ -136,8 +150,11 @@ func describe(e *events.Event) event {
 	doc := event{
 		Partition: e.Partition, SequenceNumber: e.Sequence, Offset: strconv.FormatInt(e.Offset, 10),
 		EnqueuedTime: stamp(e.Enqueued), Source: e.Source,
-		SystemProperties: map[string]string{iot.EnqueuedTime: stamp(e.Enqueued), iot.MessageSource: e.Source},
+		SystemProperties: map[string]string{iot.EnqueuedTime: stamp(e.Enqueued)},
 		Properties:       map[string]*string{},
+	}
+	if e.Source != "" {
+		doc.SystemProperties[iot.MessageSource] = e.Source
 	}
 	for i := range e.Message.System {
 		doc.SystemProperties[e.Message.System[i].Name] = e.Message.System[i].Value

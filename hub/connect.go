@@ -6,6 +6,7 @@ import (
 
 	"github.com/linarite/linarite/auth"
 	"github.com/linarite/linarite/iot"
+	"github.com/linarite/linarite/monitoring"
 	"github.com/linarite/linarite/registry"
 	"github.com/linarite/linarite/twin"
 )
@@ -23,7 +24,7 @@ func (h *Hub) Connect(r ConnectRequest, l Link) (*Session, error) {
 		s, err = h.admit(r, l)
 	}
 	if err != nil {
-		h.Refused(r.Identity, r.RemoteAddr, r.Protocol, err)
+		h.refused(r.Identity, r.caller(), err)
 		return nil, err
 	}
 	h.log.Info().Str("device", r.Identity.String()).Str("op", "connect").Str("protocol", r.Protocol).
@@ -68,6 +69,7 @@ func (h *Hub) admit(r ConnectRequest, l Link) (*Session, error) {
 	if older := h.connections.attach(s); older != nil {
 		older.cut(cmp.Or(older.request.Replaced, error(iot.ErrConnectionReplaced)))
 	}
+	h.connected(s)
 	if !s.expires.IsZero() { // a token has an end
 		s.expire(s.expires.Sub(s.since))
 	}
@@ -125,11 +127,16 @@ func (h *Hub) authenticate(r ConnectRequest) (auth.Principal, error) {
 // Refused logs and remembers a connection that was turned away, by the hub or by
 // a transport.
 func (h *Hub) Refused(who iot.Identity, remote, protocol string, err error) {
+	h.refused(who, monitoring.Caller{Protocol: protocol, RemoteAddr: remote}, err)
+}
+
+func (h *Hub) refused(who iot.Identity, c monitoring.Caller, err error) {
+	h.turnedAway(who, c, err)
 	reason := iot.Masked(err.Error())
 	h.connections.refuse(Refusal{
-		Time: h.clock.Now(), Identity: who, Protocol: protocol, RemoteAddr: remote, Code: code(err), Reason: reason,
+		Time: h.clock.Now(), Identity: who, Protocol: c.Protocol, RemoteAddr: c.RemoteAddr, Code: code(err), Reason: reason,
 	})
-	h.log.Warn().Str("device", who.String()).Str("op", "connect").Str("protocol", protocol).Str("remote", remote).
+	h.log.Warn().Str("device", who.String()).Str("op", "connect").Str("protocol", c.Protocol).Str("remote", c.RemoteAddr).
 		Int("code", code(err)).Msg("refused: " + reason)
 }
 

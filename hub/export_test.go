@@ -16,3 +16,6 @@ func (h *Hub) Waiting() (n int) {
 func (h *Hub) Reported(id iot.Identity, patch []byte) (int64, error) {
 	return h.twins.PatchReported(id, patch, 0)
 }
+
+// MaxLines is how many records of the resource log may wait.
+const MaxLines = maxLines

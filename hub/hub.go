@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"io"
 	"net"
 	"strings"
 	"sync"
@@ -22,6 +23,7 @@ import (
 	"github.com/linarite/linarite/internal/clock"
 	"github.com/linarite/linarite/iot"
 	"github.com/linarite/linarite/methods"
+	"github.com/linarite/linarite/monitoring"
 	"github.com/linarite/linarite/registry"
 	"github.com/linarite/linarite/twin"
 )
@@ -48,9 +50,14 @@ type Options struct {
 	// from the start and after a reset; nil: there is none.
 	CA []byte
 	// Seed fills a new hub, and one that was reset.
-	Seed  func(*Hub) error
-	Clock *clock.Clock // default: the machine's time
-	Log   zerolog.Logger
+	Seed func(*Hub) error
+	// Monitoring says what is told of at the operations monitoring endpoint.
+	Monitoring monitoring.Settings
+	// ResourceLog takes Azure Monitor's resource logs, a line of JSON each; nil: there
+	// are none. It is written to until Close returns.
+	ResourceLog io.Writer
+	Clock       *clock.Clock // default: the machine's time
+	Log         zerolog.Logger
 	// Verdicts, when set, judges each operation before it is done. Throttling,
 	// faults and tests speak through it.
 	Verdicts func(Operation, iot.Identity) Verdict
@@ -82,6 +89,10 @@ type Hub struct {
 	auth     atomic.Pointer[auth.Authorizer]
 	trusted  *auth.Authorities
 
+	monitored   monitoring.Settings
+	operations  *events.Log
+	resourceLog *resourceLog // nil: there is none
+
 	configuring sync.Mutex // one change of the routing at a time
 	routes      atomic.Pointer[routes]
 	routed      routed
@@ -107,7 +118,7 @@ type Hub struct {
 func New(o Options) (*Hub, error) {
 	h := &Hub{
 		name: o.Name, hostnames: o.Hostnames, policies: o.Policies, grace: o.SASGrace,
-		autoCreate: o.AutoCreate, ca: o.CA, seed: o.Seed, openSink: o.OpenSink, verdicts: o.Verdicts, log: o.Log, clock: o.Clock,
+		autoCreate: o.AutoCreate, ca: o.CA, seed: o.Seed, openSink: o.OpenSink, verdicts: o.Verdicts, monitored: o.Monitoring, log: o.Log, clock: o.Clock,
 		hashSeed: maphash.MakeSeed(), done: make(chan struct{}), scans: make(chan struct{}, scansAtOnce()),
 	}
 	h.defaults()
@@ -117,6 +128,12 @@ func New(o Options) (*Hub, error) {
 	h.queues = c2d.NewStore(h.clock, o.C2D)
 	h.calls = methods.NewCalls(h.clock)
 	h.events = events.NewLog(h.clock, o.EventLog)
+	h.operations = events.NewLog(h.clock, events.Options{
+		Partitions: h.events.Partitions(), MaxEvents: maxOperations, MaxBytes: maxOperationsBytes,
+	})
+	if o.ResourceLog != nil {
+		h.resourceLog = h.newResourceLog(o.ResourceLog)
+	}
 	h.tokenKey.Store(newTokenKey())
 	h.connections = newConnections(newStates(h.clock, h.tellState))
 	h.unroute()
@@ -216,7 +233,7 @@ func (h *Hub) clear() []*endpoint {
 	h.lockAll()
 	defer h.unlockAll()
 	h.registry.Clear()
-	h.disconnectAll(iot.ErrServiceUnavailable.Because("the hub was reset"))
+	h.disconnectAll(iot.ErrClosedRemotely.Because("the hub was reset"))
 	h.connections.clear()
 	h.calls.Clear()
 	h.callers.wakeAll()
@@ -225,6 +242,7 @@ func (h *Hub) clear() []*endpoint {
 	h.queues.Clear()
 	h.clock.Rewind()
 	h.events.Clear()
+	h.operations.Clear()
 	h.trusted.Clear()
 	h.authorize()
 	return h.unroute()
@@ -237,6 +255,9 @@ func (h *Hub) Close() {
 	h.closeOnce.Do(func() {
 		h.shut()
 		h.closeEndpoints()
+		if h.resourceLog != nil {
+			h.resourceLog.end()
+		}
 	})
 }
 
@@ -245,11 +266,15 @@ func (h *Hub) shut() {
 	defer h.unlockAll()
 	h.closed = true
 	close(h.done)
-	h.disconnectAll(errShuttingDown())
+	h.disconnectAll(ErrGoingDown)
 	h.connections.states.clear()
 	h.calls.Clear()
 	h.queues.Clear()
 }
+
+// ErrGoingDown is why connections end with the hub.
+// IoT Hub: contract.md §5.3, a planned failover or upgrade.
+var ErrGoingDown = iot.ErrClosedRemotely.Because("the hub is shutting down")
 
 func errShuttingDown() *iot.Error {
 	return iot.ErrServiceUnavailable.Because("the hub is shutting down")

@@ -139,6 +139,7 @@ func (s *Session) finish(reason error) {
 			_ = s.hub.queues.Release(s.Identity(), l.token) // a lock that was lost meanwhile needs no release
 		}
 		s.hub.calls.Drop(s.Identity(), iot.ErrDeviceNotOnline)
+		s.hub.disconnected(s, reason)
 		s.hub.connections.detach(s, s.hub.clock.Now(), reason)
 		s.logEnd(reason)
 	})

@@ -54,13 +54,21 @@ func (h *Hub) DeviceConnectionString(id iot.Identity) (string, error) {
 
 // EventsConnectionString is what a reader of the Event-Hubs-compatible endpoint
 // connects with. IoT Hub: contract.md §18.
-func (h *Hub) EventsConnectionString() string {
+func (h *Hub) EventsConnectionString() string { return h.readersConnectionString(h.name) }
+
+// OperationsConnectionString is what a reader of the operations monitoring endpoint
+// connects with.
+func (h *Hub) OperationsConnectionString() string {
+	return h.readersConnectionString(h.OperationsName())
+}
+
+func (h *Hub) readersConnectionString(entity string) string {
 	p, ok := h.auth.Load().Policy("service")
 	if !ok {
 		p = h.policies[0]
 	}
 	return auth.ConnectionString{
 		Endpoint: "sb://" + h.hostnames[0] + "/", SharedAccessKeyName: p.Name, SharedAccessKey: p.PrimaryKey,
-		EntityPath: h.name,
+		EntityPath: entity,
 	}.String()
 }

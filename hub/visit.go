@@ -23,6 +23,7 @@ func (h *Hub) Visit(r ConnectRequest) (*Visit, error) {
 	defer h.lock(r.Identity.DeviceID).Unlock()
 	v, err := h.visit(r)
 	if err != nil {
+		h.turnedAway(r.Identity, r.caller(), err)
 		h.connections.refuse(Refusal{
 			Time: h.clock.Now(), Identity: r.Identity, Protocol: r.Protocol, RemoteAddr: r.RemoteAddr, Code: code(err), Reason: err.Error(),
 		})

@@ -79,6 +79,7 @@ var (
 	ErrDeviceExists       = catalogued(409001, "DeviceAlreadyExists", "The device is already registered.")
 	ErrLinkConflict       = catalogued(409002, "LinkCreationConflict", "A newer connection of the same identity took over.")
 	ErrModuleExists       = catalogued(409301, "ModuleAlreadyExistsOnDevice", "The module is already registered.")
+	ErrUndelivered        = catalogued(412000, "GenericPreconditionFailed", "The message was not delivered.")
 	ErrPreconditionFailed = catalogued(412001, "PreconditionFailed", "Precondition failed.")
 	ErrMessageLockLost    = catalogued(412002, "DeviceMessageLockLost", "The message's lock was lost.")
 	ErrEntityTooLarge     = catalogued(413000, "GenericRequestEntityTooLarge", "The request is too large.")

@@ -226,7 +226,7 @@ func TestPitfallClose(t *testing.T) {
 	for _, c := range []*client{silent, half, live} {
 		c.closed()
 	}
-	require.Equal(t, iot.ErrServiceUnavailable.Code, r.goodbye(iot.Device("d")).Code)
+	require.Equal(t, iot.ErrClosedRemotely.Code, r.goodbye(iot.Device("d")).Code)
 
 	_, err := net.Dial("tcp", r.addr)
 	require.Error(t, err, "and nobody listens any more")

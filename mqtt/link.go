@@ -127,7 +127,7 @@ func (l *link) explain(err error) error {
 	var webSocket *websocket.CloseError
 	switch {
 	case l.srv.closing.Err() != nil:
-		return iot.ErrServiceUnavailable.Because("the hub is shutting down")
+		return hub.ErrGoingDown
 	case errors.As(err, &known):
 		return known
 	case timedOut(err) && l.session == nil:

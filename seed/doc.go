@@ -11,7 +11,7 @@
 //
 //	# yaml-language-server: $schema=https://raw.githubusercontent.com/linarite/linarite/main/seed/linarite.schema.json
 //
-//	# Settings. Those up to logFormat are the flags of the same names.
+//	# Settings. Those up to operationsMonitoring are the flags of the same names.
 //	name: plant
 //	hostnames: [127.0.0.1, hub.plant.test]
 //	mqtt: 127.0.0.1:8883
@@ -31,6 +31,14 @@
 //	maxStrangers: 100
 //	logLevel: debug
 //	logFormat: json
+//	resourceLog: /var/log/linarite/resource.jsonl
+//	operationsMonitoring:
+//	  connections: verbose
+//	  deviceTelemetry: error
+//	  c2dCommands: error
+//	  deviceIdentityOperations: none
+//	  fileUploadOperations: error
+//	  routes: verbose
 //
 //	retention: 24h
 //	cloudToDevice:

@@ -34,10 +34,37 @@ type Settings struct {
 	MaxStrangers  int            `yaml:"maxStrangers" flag:"max-strangers" is:"connections"`
 	LogLevel      string         `yaml:"logLevel" flag:"log-level" is:"log level"`
 	LogFormat     string         `yaml:"logFormat" flag:"log-format" is:"log format"`
+	ResourceLog   string         `yaml:"resourceLog" flag:"resource-log" is:"text"`
+
+	OperationsMonitoring OperationsMonitoring `yaml:"operationsMonitoring" flag:"operations-monitoring"`
 
 	Retention      time.Duration `yaml:"retention" is:"retention"`
 	ConsumerGroups []string      `yaml:"consumerGroups" is:"text"` // of the event endpoint, besides $Default
 	CloudToDevice  CloudToDevice `yaml:"cloudToDevice"`
+}
+
+// OperationsMonitoring says what the operations monitoring endpoint is told of, by
+// category: none, error or verbose.
+// IoT Hub: contract.md §23.2, OperationsMonitoringProperties of the resource.
+type OperationsMonitoring struct {
+	Connections              string `yaml:"connections" is:"monitoring level"`
+	DeviceTelemetry          string `yaml:"deviceTelemetry" is:"monitoring level"`
+	C2DCommands              string `yaml:"c2dCommands" is:"monitoring level"`
+	DeviceIdentityOperations string `yaml:"deviceIdentityOperations" is:"monitoring level"`
+	FileUploadOperations     string `yaml:"fileUploadOperations" is:"monitoring level"`
+	Routes                   string `yaml:"routes" is:"monitoring level"`
+}
+
+// spelled are the levels that are set, as the flag has them.
+func (m OperationsMonitoring) spelled() []string {
+	var settings []string
+	v := reflect.ValueOf(m)
+	for _, f := range fieldsOf(v.Type()) {
+		if level := v.FieldByIndex(f.index).String(); level != "" {
+			settings = append(settings, f.key+"="+level)
+		}
+	}
+	return settings
 }
 
 // CloudToDevice is how messages to devices are queued.
@@ -85,6 +112,8 @@ func spelled(v reflect.Value) []string {
 	switch value := v.Interface().(type) {
 	case []string:
 		return value
+	case OperationsMonitoring:
+		return value.spelled()
 	case *time.Duration:
 		return []string{value.String()}
 	case *bool:

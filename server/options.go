@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -21,6 +22,7 @@ import (
 	"github.com/linarite/linarite/hub"
 	"github.com/linarite/linarite/internal/clock"
 	"github.com/linarite/linarite/iot"
+	"github.com/linarite/linarite/monitoring"
 )
 
 // Where a server listens unless told otherwise: on loopback, because the owner
@@ -84,13 +86,15 @@ type Options struct {
 	// is in DataDir.
 	EndpointFiles []string
 
-	EventLog events.Options // its Partitions are those above, where they are set
-	C2D      c2d.Options
-	Seed     func(*hub.Hub) error                          // see hub.Options
-	Verdicts func(hub.Operation, iot.Identity) hub.Verdict // see hub.Options
-	Clock    *clock.Clock                                  // default: the machine's time
-	Version  string                                        // the program's, for the metrics
-	Log      zerolog.Logger                                // default: none
+	EventLog    events.Options // its Partitions are those above, where they are set
+	C2D         c2d.Options
+	Monitoring  monitoring.Settings                           // see hub.Options
+	ResourceLog io.Writer                                     // see hub.Options
+	Seed        func(*hub.Hub) error                          // see hub.Options
+	Verdicts    func(hub.Operation, iot.Identity) hub.Verdict // see hub.Options
+	Clock       *clock.Clock                                  // default: the machine's time
+	Version     string                                        // the program's, for the metrics
+	Log         zerolog.Logger                                // default: none
 }
 
 // Check says what is wrong with the options, without opening anything.
@@ -126,7 +130,7 @@ func (o Options) hub() hub.Options {
 	}
 	return hub.Options{
 		Name: o.Name, Hostnames: o.names(), Policies: o.Policies, EventLog: o.EventLog, C2D: o.C2D,
-		SASGrace: o.SASGrace, AutoCreate: o.AutoCreate, Seed: o.Seed, Clock: o.Clock, Log: o.Log,
+		SASGrace: o.SASGrace, AutoCreate: o.AutoCreate, Seed: o.Seed, Monitoring: o.Monitoring, ResourceLog: o.ResourceLog, Clock: o.Clock, Log: o.Log,
 		Verdicts: o.Verdicts,
 		OpenSink: endpoints.Opener{Folder: o.endpointFolder(), Files: o.EndpointFiles}.Open,
 	}

@@ -14,6 +14,12 @@ import (
 	"github.com/linarite/linarite/internal/clock"
 )
 
+// Why a connection ended that the peer did not end.
+var (
+	ErrSilent = errors.New("the peer was silent")                       // for longer than it may be
+	ErrUnread = errors.New("the peer does not read what is sent to it") // for longer than it may leave it
+)
+
 // Conn is one connection.
 type Conn struct {
 	net     net.Conn
@@ -111,9 +117,9 @@ func (c *Conn) explain(err error) error {
 	case c.reason != nil:
 		return c.reason
 	case errors.Is(err, os.ErrDeadlineExceeded) && !c.trusted:
-		return errors.New("the peer did not prove who it is in time")
+		return fmt.Errorf("%w: it did not prove who it is in time", ErrSilent)
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return fmt.Errorf("the peer was silent for %s", c.o.IdleTimeout)
+		return fmt.Errorf("%w for %s", ErrSilent, c.o.IdleTimeout)
 	}
 	return err
 }

@@ -88,6 +88,15 @@ func (l *Link) Done() <-chan struct{} { return l.done }
 // Wake receives when there may be credit, or when the queue is empty again.
 func (l *Link) Wake() <-chan struct{} { return l.wake }
 
+// Failure is why we have ended the link, or its session; nil when the peer has, or
+// nobody yet.
+func (l *Link) Failure() *codec.Error {
+	c := l.session.conn
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return l.failure
+}
+
 // Detach ends the link from our side; failure is why, or nil. It does not block
 // and may be called from any goroutine, more than once.
 func (l *Link) Detach(failure *codec.Error) {

@@ -67,6 +67,9 @@ func (s *Session) end(failure *codec.Error) {
 	c.mu.Lock()
 	s.ended = true
 	orphans := s.clear()
+	for _, l := range orphans {
+		l.failure = failure
+	}
 	c.enqueue(s.channel, &codec.End{Error: failure})
 	c.mu.Unlock()
 	for _, l := range orphans {

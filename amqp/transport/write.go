@@ -12,8 +12,7 @@ import (
 	"github.com/linarite/linarite/internal/clock"
 )
 
-// errUnread is what ends a connection whose peer does not read.
-var errUnread = errors.New("the peer does not read what is sent to it")
+// ErrUnread is what ends a connection whose peer does not read.
 
 // goodbye is how long a connection that is over may take to take what was
 // written last.
@@ -74,7 +73,7 @@ func (c *Conn) prepare() bool {
 	}
 	if len(c.out) > hardOut {
 		if c.reason == nil {
-			c.reason = errUnread
+			c.reason = ErrUnread
 		}
 		c.abort()
 		return false
@@ -178,7 +177,7 @@ func (c *Conn) wrote(err error) (emptied []*Link, ok bool) {
 // breakOff ends a connection that cannot be written to. The caller holds mu.
 func (c *Conn) breakOff(err error) {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		err = errUnread
+		err = ErrUnread
 	}
 	if c.reason == nil && !errors.Is(err, net.ErrClosed) {
 		c.reason = err

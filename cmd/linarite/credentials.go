@@ -24,10 +24,11 @@ const ownerPolicy = "iothubowner"
 // whose says whose credentials are asked for.
 type whose struct {
 	settings
-	cmd    *cobra.Command
-	policy string
-	device string
-	events bool
+	cmd        *cobra.Command
+	policy     string
+	device     string
+	events     bool
+	operations bool
 }
 
 // flags adds the flags that select, and those that say where the hub is.
@@ -69,7 +70,8 @@ from --hostname and --name.`,
 	}
 	w.flags(cmd)
 	cmd.Flags().BoolVar(&w.events, "events", false, "of readers of the event endpoint")
-	cmd.MarkFlagsMutuallyExclusive("policy", "device", "events")
+	cmd.Flags().BoolVar(&w.operations, "operations", false, "of readers of the operations monitoring endpoint")
+	cmd.MarkFlagsMutuallyExclusive("policy", "device", "events", "operations")
 	return cmd
 }
 
@@ -126,9 +128,10 @@ func (p *program) sas(ctx context.Context, w *whose, ttl time.Duration) error {
 
 // known are the connection strings of a hub, as its control API has them.
 type known struct {
-	Policies map[string]string
-	Events   string
-	Devices  map[string]string
+	Policies   map[string]string
+	Events     string
+	Operations string
+	Devices    map[string]string
 }
 
 // connectionString asks the running hub. Where there is none, the well-known
@@ -158,6 +161,8 @@ func (k known) of(w *whose) (string, error) {
 	switch {
 	case w.events:
 		return k.Events, nil
+	case w.operations:
+		return k.Operations, nil
 	case w.device != "":
 		if s, ok := k.Devices[w.device]; ok {
 			return s, nil
@@ -206,7 +211,7 @@ func (w *whose) workOut() (k known, err error) {
 		return k, err
 	}
 	defer h.Close()
-	k = known{Policies: map[string]string{}, Events: h.EventsConnectionString()}
+	k = known{Policies: map[string]string{}, Events: h.EventsConnectionString(), Operations: h.OperationsConnectionString()}
 	for _, name := range h.Policies() {
 		if k.Policies[name], err = h.ConnectionString(name); err != nil {
 			return k, err

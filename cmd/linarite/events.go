@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -26,6 +27,7 @@ type journal struct {
 	form
 	*program
 	follow     bool
+	operations bool
 	device     string
 	module     string
 	source     string
@@ -40,15 +42,19 @@ func (p *program) eventsVerb() *cobra.Command {
 		Use:   "events",
 		Short: "Print what devices sent",
 		Long: `Print what devices sent and the hub still has, oldest first; --follow goes on with
-what comes until it is interrupted. A pipe gets one JSON document on each line.`,
+what comes until it is interrupted. A pipe gets one JSON document on each line.
+--operations prints what operations monitoring tells of instead: connections that
+came, ended and were refused, and operations that failed.`,
 		Example: `  linarite events --follow
   linarite events --follow --since 0s --device thermostat
+  linarite events --operations --follow
   linarite events --property alert=true | jq -r .body`,
 		Args: cobra.NoArgs,
 		RunE: p.verb(func(cmd *cobra.Command) error { return j.print(cmd.Context()) }),
 	}
 	f := cmd.Flags()
 	f.BoolVarP(&j.follow, "follow", "f", false, "go on with what comes")
+	f.BoolVar(&j.operations, "operations", false, "what operations monitoring tells of")
 	f.StringVar(&j.device, "device", "", "from this `device` only, or this module {device}/{module}")
 	f.StringVar(&j.module, "module", "", "from this `module` only")
 	f.StringVar(&j.source, "source", "", "of this `source` only, such as Telemetry")
@@ -117,6 +123,9 @@ func orNothing(ctx context.Context, err error) error {
 // query is the control API's for the flags.
 func (j *journal) query() (url.Values, error) {
 	q := url.Values{}
+	if j.operations {
+		q.Set("endpoint", "operationsMonitoringEvents")
+	}
 	if j.device != "" {
 		id, err := identity(j.device, j.module)
 		if err != nil {
@@ -193,25 +202,62 @@ func (j *journal) show(found []json.RawMessage, since time.Time) error {
 			fmt.Fprintf(j.out, "%s\n", raw)
 			continue
 		}
-		rows = append(rows, e.row())
+		if j.operations {
+			rows = append(rows, e.operation())
+		} else {
+			rows = append(rows, e.row())
+		}
 	}
 	if len(rows) == 0 {
 		return nil
 	}
 	if !j.headed {
-		rows = slices.Insert(rows, 0, []string{"TIME (UTC)", "FROM", "SOURCE", "BODY", "PROPERTIES"})
+		head := []string{"TIME (UTC)", "FROM", "SOURCE", "BODY", "PROPERTIES"}
+		if j.operations {
+			head = []string{"TIME (UTC)", "ABOUT", "CATEGORY", "OPERATION", "LEVEL", "CODE", "DESCRIPTION"}
+		}
+		rows = slices.Insert(rows, 0, head)
 		j.headed = true
 	}
 	table(j.out, rows)
 	return nil
 }
 
+// who is whom an event is from, or about.
+func (e *event) who() string {
+	who := cmp.Or(e.DeviceID, "-")
+	if e.ModuleID != "" {
+		who += "/" + e.ModuleID
+	}
+	return who
+}
+
+// clock is the time of day at which an event was taken in.
+func (e *event) clock() string {
+	return strings.TrimSuffix(e.EnqueuedTime[strings.IndexByte(e.EnqueuedTime, 'T')+1:], "Z")
+}
+
+// operation is an event of operations monitoring in a table.
+func (e *event) operation() []string {
+	var o struct {
+		OperationName, Category, Level, StatusDescription, Details string
+		StatusType, StatusCode                                     int
+	}
+	if err := json.Unmarshal([]byte(e.Body), &o); err != nil {
+		return []string{e.clock(), e.who(), readable(e.Body, wideBody)}
+	}
+	code := ""
+	if n := cmp.Or(o.StatusType, o.StatusCode); n != 0 {
+		code = strconv.Itoa(n)
+	}
+	return []string{
+		e.clock(), e.who(), o.Category, o.OperationName, o.Level, code,
+		readable(cmp.Or(o.StatusDescription, o.Details), wideBody),
+	}
+}
+
 // row is an event in a table.
 func (e *event) row() []string {
-	from := e.DeviceID
-	if e.ModuleID != "" {
-		from += "/" + e.ModuleID
-	}
 	body := readable(e.Body, wideBody)
 	if e.BodyEncoding == "base64" {
 		body = "base64:" + body
@@ -224,6 +270,5 @@ func (e *event) row() []string {
 		}
 		properties = append(properties, readable(property, wideBody))
 	}
-	clock := strings.TrimSuffix(e.EnqueuedTime[strings.IndexByte(e.EnqueuedTime, 'T')+1:], "Z")
-	return []string{clock, cmp.Or(from, "-"), e.Source, body, strings.Join(properties, " ")}
+	return []string{e.clock(), e.who(), e.Source, body, strings.Join(properties, " ")}
 }

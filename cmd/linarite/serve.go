@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -57,6 +59,14 @@ func (p *program) serve(cmd *cobra.Command, s *settings) error {
 	}
 	o.Policies, o.C2D, o.EventLog, o.Seed = file.AccessPolicies(), file.C2D(), file.EventLog(), file.Apply
 	o.ConsumerGroups, o.EndpointFiles = file.ConsumerGroups, file.Files()
+	out, err := s.openResourceLog(p.out)
+	if err != nil {
+		return err
+	}
+	if out != nil {
+		defer func() { _ = out.Close() }()
+		o.ResourceLog = out
+	}
 	hub, err := server.Start(o)
 	if err != nil {
 		return err
@@ -75,6 +85,27 @@ func (p *program) serve(cmd *cobra.Command, s *settings) error {
 	log.Info().Msg("stopped")
 	return nil
 }
+
+// openResourceLog is what takes the resource log, or nil. A file is added to.
+func (s *settings) openResourceLog(stdout io.Writer) (io.WriteCloser, error) {
+	switch s.resourceLog {
+	case "":
+		return nil, nil //nolint:nilnil // there is none
+	case "-":
+		return kept{stdout}, nil
+	}
+	f, err := os.OpenFile(s.resourceLog, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, usage{fmt.Errorf("--resource-log: %w", err)}
+	}
+	return f, nil
+}
+
+// kept is a writer that is not ours to close.
+type kept struct{ io.Writer }
+
+// Close does nothing.
+func (kept) Close() error { return nil }
 
 // readConfig reads the config file, if there is one, and takes from it the
 // settings that neither the command line nor the environment has.

@@ -46,6 +46,8 @@ type settings struct {
 	logLevel     string
 	logFormat    string
 	config       string
+	monitoring   []string
+	resourceLog  string
 }
 
 func (s *settings) flags() *pflag.FlagSet {
@@ -73,6 +75,10 @@ func (s *settings) flags() *pflag.FlagSet {
 		"most `connections` on a port whose client has not shown who it is; the oldest leaves for the next")
 	f.StringVar(&s.logLevel, "log-level", "info", "`level` of the log: "+strings.Join(logLevels, ", "))
 	f.StringVar(&s.logFormat, "log-format", "console", "`format` of the log: "+strings.Join(logFormats, ", ")+"; console also prints a page at the start")
+	f.StringVar(&s.resourceLog, "resource-log", "",
+		"`file` that takes Azure Monitor's resource logs, a line of JSON each, or - for the standard output (default none)")
+	f.StringSliceVar(&s.monitoring, "operations-monitoring", nil,
+		"what operations monitoring tells of, `category=level`, may be repeated: connections=verbose, deviceTelemetry=error, c2dCommands=error, deviceIdentityOperations=error, routes=error unless told otherwise; none is the third level")
 	return f
 }
 
@@ -107,6 +113,11 @@ func (s *settings) options(given func(flag string) bool, log zerolog.Logger) (se
 	for flag, value := range map[string]int{"max-per-address": s.maxAddress, "max-strangers": s.maxStrangers} {
 		if value < 1 || value > server.MaxConnections {
 			return o, usage{fmt.Errorf("--%s must be 1 to %d", flag, server.MaxConnections)}
+		}
+	}
+	for _, setting := range s.monitoring {
+		if err := o.Monitoring.Set(setting); err != nil {
+			return o, usage{fmt.Errorf("--operations-monitoring %w", err)}
 		}
 	}
 	if s.partitions == 0 {

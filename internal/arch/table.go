@@ -40,7 +40,7 @@ var (
 	level0 = []string{"iot", "query", "internal/clock"}
 	level1 = []string{
 		"auth", "c2d", "certs", "configurations", "events", "faults", "files", "jobs",
-		"limits", "methods", "registry", "routing", "twin",
+		"limits", "methods", "monitoring", "registry", "routing", "twin",
 	}
 	level2 = []string{"hub"}
 	level3 = []string{"amqp", "endpoints", "mqtt", "rest", "seed"}
@@ -66,6 +66,7 @@ var rooms = map[string]Room{
 	"jobs":           {Imports: level0},
 	"limits":         {Imports: level0},
 	"methods":        {Imports: level0},
+	"monitoring":     {Imports: level0},
 	"registry":       {Imports: level0},
 	"routing":        {Imports: level0},
 	"twin":           {Imports: level0},

@@ -32,6 +32,7 @@ type Filter struct {
 	Device, Module, Source string
 	Properties             []string // each `name=value`
 	After                  string   // cursor of an earlier page
+	Operations             bool     // of operations monitoring, not those of the built-in endpoint
 }
 
 // Events is what the journal holds now, oldest first, and the cursor after it.
@@ -60,6 +61,9 @@ func (h *Hub) events(tb testing.TB, f Filter, query url.Values) ([]Event, string
 		if value != "" {
 			query.Set(name, value)
 		}
+	}
+	if f.Operations {
+		query.Set("endpoint", "operationsMonitoringEvents")
 	}
 	for _, property := range f.Properties {
 		query.Add("property", property)

@@ -28,9 +28,10 @@ const (
 	resetAddress = "127.0.0.26" // of the hub that is reset
 	routeAddress = "127.0.0.27" // of the hub whose routes are changed
 
-	amqpClockAddress = "127.0.0.41" // of the hub whose clock AMQP's tests move
-	webhookAddress   = "127.0.0.43" // of the hub with a webhook, and of that
-	migrationAddress = "127.0.0.42" // of the hub with which both protocols are compared
+	amqpClockAddress  = "127.0.0.41" // of the hub whose clock AMQP's tests move
+	operationsAddress = "127.0.0.46" // of the hub whose operations are watched
+	webhookAddress    = "127.0.0.43" // of the hub with a webhook, and of that
+	migrationAddress  = "127.0.0.42" // of the hub with which both protocols are compared
 
 	shutdownAddress = "127.0.0.44" // of the hub that ends in the middle of everything
 	restartAddress  = "127.0.0.45" // of the hub that is killed
