@@ -30,14 +30,17 @@ func (h *histogram) merge(other *histogram) {
 	h.total += other.total
 }
 
-// quantile is the duration that a share q of all does not exceed.
+// quantile is the duration that a share q of all does not exceed, as if those in a
+// bucket were spread evenly over it.
 func (h *histogram) quantile(q float64) time.Duration {
 	wanted := uint64(q * float64(h.total))
-	var seen uint64
+	var before uint64
 	for i, n := range h.counts {
-		if seen += uint64(n); seen > wanted {
-			return time.Duration(bucketStart(i))
+		if before+uint64(n) > wanted {
+			start, share := bucketStart(i), float64(wanted-before)/float64(n)
+			return time.Duration(float64(start) + share*float64(bucketStart(i+1)-start))
 		}
+		before += uint64(n)
 	}
 	return 0
 }

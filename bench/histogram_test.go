@@ -23,7 +23,7 @@ func TestBucketsAreInOrderAndSixteenToAPowerOfTwo(t *testing.T) {
 	}
 }
 
-func TestQuantilesAreWithinSixPercent(t *testing.T) {
+func TestQuantilesOfWhatIsSpreadEvenlyAreWithinOnePercent(t *testing.T) {
 	t.Parallel()
 	var a, b histogram
 	for i := 1; i <= 500; i++ {
@@ -33,7 +33,7 @@ func TestQuantilesAreWithinSixPercent(t *testing.T) {
 	a.merge(&b)
 	for q, want := range map[float64]float64{0: 1, 0.5: 501, 0.99: 991} {
 		got := float64(a.quantile(q).Nanoseconds()) / 1000
-		if got > want || got < want*0.94 {
+		if got > want*1.01 || got < want*0.94 && q == 0 || got < want*0.99 && q > 0 {
 			t.Errorf("quantile %v is %v µs, not %v µs", q, got, want)
 		}
 	}

@@ -36,6 +36,10 @@ func main() {
 		fail(serveMochi(os.Args[2], os.Args[3], os.Args[4]))
 		return
 	}
+	if len(os.Args) == 4 && os.Args[1] == followCommand {
+		fail(followHub(os.Args[2], os.Args[3]))
+		return
+	}
 	var s settings
 	flag.StringVar(&s.hub, "hub", "bin/linarite", "the hub's binary")
 	flag.BoolVar(&s.quick, "quick", false, "within a minute: fewer figures, no stock mochi")

@@ -1,18 +1,23 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/Azure/go-amqp"
 
-	"github.com/linarite/linarite/bench/machine"
 	"github.com/linarite/linarite/test/harness"
 )
 
@@ -27,37 +32,77 @@ func readers() []nuisance {
 	return []nuisance{{"five readers that keep up and one that is stalled", fiveReaders}}
 }
 
-// fiveReaders is five readers that keep up, spread over the partitions, and one
-// that takes nothing more once it is attached.
+// followCommand makes this program be five readers.
+const followCommand = "follow"
+
+// fiveReaders is five readers that keep up, and one that takes nothing more once it
+// is attached. Those that read are a program of their own: what they do with an
+// event must not count as the hub's delay.
 func fiveReaders(l *linarite, _ []login) (stop func() error, err error) {
-	ctx, cancel := context.WithCancel(context.Background())
-	var all []*follower
-	var stalled *amqp.Conn
-	var running sync.WaitGroup
+	dir, err := os.MkdirTemp("", "linarite-readers-")
+	if err != nil {
+		return nil, err
+	}
+	ca := filepath.Join(dir, "ca.pem")
+	if err := os.WriteFile(ca, l.hub.CAPEM, 0o600); err != nil {
+		return nil, err
+	}
+	readers := exec.Command(os.Args[0], followCommand, l.address, ca)
+	readers.Stderr = os.Stderr
+	in, inErr := readers.StdinPipe()
+	out, outErr := readers.StdoutPipe()
+	if err := errors.Join(inErr, outErr, readers.Start()); err != nil {
+		return nil, err
+	}
 	end := func() error {
-		cancel()
-		running.Wait()
-		failures := make([]error, 0, len(all))
-		for _, f := range all {
-			failures = append(failures, f.end())
-		}
-		if stalled != nil {
-			_ = stalled.Close() // it may have been cut off
-		}
-		return errors.Join(failures...)
+		return errors.Join(in.Close(), readers.Wait(), os.RemoveAll(dir))
 	}
-	for n := range 5 {
-		f, err := follow(ctx, l, n%hubPartitions)
-		if err != nil {
-			return nil, errors.Join(err, end())
-		}
-		all = append(all, f)
-		running.Go(func() { f.err = f.run(ctx) })
-	}
-	if stalled, err = stall(ctx, l); err != nil {
+	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
 		return nil, errors.Join(err, end())
 	}
-	return end, nil
+	stalled, err := stall(context.Background(), l)
+	if err != nil {
+		return nil, errors.Join(err, end())
+	}
+	return func() error {
+		_ = stalled.Close() // it may have been cut off
+		return end()
+	}, nil
+}
+
+// followHub reads at the hub of an address, over the partitions, until the input
+// ends, and says on its output when it has begun.
+func followHub(address, caFile string) error {
+	pem, err := os.ReadFile(caFile)
+	if err != nil {
+		return err
+	}
+	trusted := x509.NewCertPool()
+	trusted.AppendCertsFromPEM(pem)
+	l := &linarite{address: address, hub: &harness.Hub{Address: address, CA: trusted}}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	var running sync.WaitGroup
+	all := make([]*follower, 5)
+	for n := range all {
+		if all[n], err = follow(ctx, l, n%hubPartitions); err != nil {
+			return err
+		}
+	}
+	for _, f := range all {
+		running.Go(func() { f.err = f.run(ctx) })
+	}
+	fmt.Println(followCommand)
+	if _, err := io.Copy(io.Discard, os.Stdin); err != nil {
+		return err
+	}
+	cancel()
+	running.Wait()
+	failures := make([]error, len(all))
+	for n, f := range all {
+		failures[n] = f.end()
+	}
+	return errors.Join(failures...)
 }
 
 // follower is a reader that follows a partition.
@@ -160,64 +205,4 @@ func (g *gate) Read(b []byte) (int, error) {
 func (g *gate) Close() error {
 	g.once.Do(func() { close(g.closed) })
 	return g.Conn.Close()
-}
-
-// links is connections of back ends with links that wait for feedback, of which
-// there is none.
-type links struct {
-	connections int
-	each        int // links on each
-}
-
-// links measures what the hub grows by for each link, its share of the connection
-// included, in kilobytes.
-func (c *contest) links(l *linarite, m links) (err error) {
-	if err := l.start(); err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, l.stop()) }()
-	grown, err := m.run(l)
-	if err != nil {
-		return err
-	}
-	name := fmt.Sprintf("memory of an idle AMQP link, %d connections of %d", m.connections, m.each)
-	c.report.addOwn(name, "kB", series{grown / 1000 / float64(m.connections*m.each)}, bound{})
-	return nil
-}
-
-// run attaches all links and returns by how much the hub has grown, in bytes.
-func (m links) run(l *linarite) (grown float64, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	before, err := machine.ResidentMemory(l.pid())
-	if err != nil {
-		return 0, err
-	}
-	conns := make([]*amqp.Conn, m.connections)
-	defer func() {
-		for _, conn := range conns {
-			if conn != nil {
-				_ = conn.Close()
-			}
-		}
-	}()
-	err = parallel(8, m.connections, func(i int) error {
-		var session *amqp.Session
-		var err error
-		if conns[i], session, err = dialBackEnd(ctx, l); err != nil {
-			return err
-		}
-		for range m.each {
-			if _, err := session.NewReceiver(ctx, "/messages/serviceBound/feedback", nil); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return 0, err
-	}
-	<-time.After(settle)
-	after, err := machine.ResidentMemory(l.pid())
-	return float64(after - before), err
 }

@@ -51,10 +51,13 @@ func (r row) verdict() string {
 
 // figure is a number with as many digits as it deserves.
 func figure(v float64) string {
-	if v >= 100 {
+	switch {
+	case v >= 100:
 		return strconv.FormatFloat(v, 'f', 0, 64)
+	case v >= 10:
+		return strconv.FormatFloat(v, 'f', 1, 64)
 	}
-	return strconv.FormatFloat(v, 'f', 1, 64)
+	return strconv.FormatFloat(v, 'f', 2, 64)
 }
 
 // decimals is a number with two digits after the point at most.

@@ -53,7 +53,7 @@ func TestAReportIsATableAndADrawing(t *testing.T) {
 	if err := r.print(&table); err != nil {
 		t.Fatal(err)
 	}
-	for _, text := range []string{"a load", "220 (200–220)", "2.20", "≥ 1×", "MISSED", "≤ 5.0 ms"} {
+	for _, text := range []string{"a load", "220 (200–220)", "2.20", "≥ 1×", "MISSED", "≤ 5.00 ms"} {
 		if !strings.Contains(table.String(), text) {
 			t.Errorf("%q is not in\n%s", text, table.String())
 		}
