@@ -40,6 +40,29 @@ func BenchmarkRead(b *testing.B) {
 	}
 }
 
+// BenchmarkFollow is one reader that waits for each event: an operation is an event
+// of 300 bytes, from the log to the client's socket.
+func BenchmarkFollow(b *testing.B) {
+	r := one(b)
+	c := r.join("service")
+	c.receive(partition("$Default", 0), 1<<30)
+	e := events.Event{
+		Source: "Telemetry", Origin: &iot.Origin{Identity: iot.Device("d"), GenerationID: "1", AuthMethod: `{"scope":"device"}`},
+		Message: iot.Message{Body: []byte(strings.Repeat("x", 300))},
+	}
+	b.ReportAllocs()
+	for n := 0; b.Loop(); n++ {
+		r.Events().Append("d", e)
+		for !c.skip() {
+		}
+		if n%1000 == 0 { // the session's window
+			c.send(&codec.Flow{
+				NextIncomingID: codec.Some(uint32(n + 2)), IncomingWindow: 1 << 16, OutgoingWindow: 1 << 16,
+			})
+		}
+	}
+}
+
 // skip reads a frame without looking into it, and says whether it is a transfer.
 func (c *client) skip() bool {
 	c.t.Helper()

@@ -11,6 +11,10 @@ import (
 	"github.com/linarite/linarite/iot"
 )
 
+// eventOverhead is about what an encoded event takes besides its content, in
+// bytes.
+const eventOverhead = 640
+
 // The codes of the sections that are written here.
 const (
 	sectionAnnotations = 0x72

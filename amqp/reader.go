@@ -112,6 +112,9 @@ func portion(evs []events.Event) []events.Event {
 // send sends events in order. They are encoded one behind the other, into memory
 // that is used again: the link's queue is empty, and so nothing of it is in use.
 func (r *reader) send(evs []events.Event) {
+	if r.encoded == nil {
+		r.encoded = make([]byte, 0, about(evs))
+	}
 	b, batch := r.encoded[:0], r.batch[:0]
 	var annotations codec.Map
 	if r.metrics {
@@ -128,6 +131,15 @@ func (r *reader) send(evs []events.Event) {
 	}
 	r.encoded, r.batch = b, batch
 	r.link.Send(batch...)
+}
+
+// about is about how many bytes events take when they are encoded.
+func about(evs []events.Event) int {
+	size := 0
+	for i := range evs {
+		size += evs[i].Message.Size() + eventOverhead
+	}
+	return size
 }
 
 // behind is where the partition ends, which tells a reader how far behind it is.
