@@ -2,6 +2,9 @@ package query_test
 
 import (
 	"encoding/binary"
+	"fmt"
+	"strconv"
+	"strings"
 	"testing"
 	"unicode/utf16"
 
@@ -94,4 +97,41 @@ func TestValuesAreLookedInto(t *testing.T) {
 	} {
 		assert.Equal(t, want, json(made))
 	}
+}
+
+// However often conditions ask for what is in a large body, they are told the
+// same.
+func TestALargeBodyIsSearchedAgainAndAgain(t *testing.T) {
+	t.Parallel()
+	const n = 5000
+	var object, array strings.Builder
+	for i := range n {
+		fmt.Fprintf(&object, `"m%d":%d,`, i%(n/2), i) // each name twice: the last counts
+		fmt.Fprintf(&array, `[%d],`, i)
+	}
+	body := fmt.Sprintf(`{%s"items":[%s0],"m\u0030":"first"}`, object.String(), array.String())
+	v, err := query.ParseBody([]byte(body), "application/json", "utf-8")
+	require.NoError(t, err)
+	for range 3 {
+		for _, i := range []int{1, 2, n/2 - 1} {
+			assert.Equal(t, strconv.Itoa(n/2+i), string(v.Member(fmt.Sprintf("m%d", i)).AppendJSON(nil)))
+		}
+		assert.Equal(t, `"first"`, string(v.Member("m0").AppendJSON(nil)))
+		assert.False(t, v.Member("none").IsDefined())
+		items := v.Member("items")
+		for _, i := range []int{0, 1, n - 1} {
+			assert.Equal(t, strconv.Itoa(i), string(items.Element(i).Element(0).AppendJSON(nil)))
+		}
+		assert.Equal(t, "0", string(items.Element(n).AppendJSON(nil)))
+		assert.False(t, items.Element(n+1).IsDefined())
+	}
+}
+
+// IoT Hub: Newtonsoft.Json.
+func TestALongNumberIsNoJSON(t *testing.T) {
+	t.Parallel()
+	_, err := query.ParseJSON([]byte(strings.Repeat("1", 380)))
+	require.NoError(t, err)
+	_, err = query.ParseJSON([]byte("[" + strings.Repeat("1", 381) + "]"))
+	require.EqualError(t, err, "the JSON has a number of more than 380 characters")
 }

@@ -10,17 +10,30 @@ import (
 // IoT Hub: the depth at which Newtonsoft.Json stops unless told otherwise.
 const maxBodyDepth = 64
 
+// maxNumber is how many characters a number has at most.
+// IoT Hub: where Newtonsoft.Json stops reading an integer.
+const maxNumber = 380
+
 // document is parsed JSON: each object and array is followed by what is inside
-// it. Its strings share the memory of the text.
-type document struct{ elements []element }
+// it. Its strings share the memory of the text, where they have no escapes.
+//
+// Looking for a member passes those before it. Where that comes to more than a
+// document is worth, large objects and arrays get an index, so that the members
+// that a device sends are not multiplied by the conditions that ask for some. For
+// this a document is for one goroutine.
+type document struct {
+	elements []element
+	passed   int                        // elements, by all searches so far
+	members  map[int32]map[string]int32 // indexes of objects, by their places
+	items    map[int32][]int32          // and of arrays
+}
 
 // element is one value of a document.
 type element struct {
-	name    string // of a member
-	text    string // of a boolean, number or string: its JSON, a string's without quotes
-	next    int32  // index of the element behind this one and all inside it
-	kind    kind
-	escaped bool // text is a string with escapes
+	name string // of a member
+	text string // of a boolean or number its JSON, of a string what it says
+	next int32  // index of the element behind this one and all inside it
+	kind kind
 }
 
 // ParseJSON reads a JSON text (RFC 8259). Of members of one name the last
@@ -37,15 +50,15 @@ func ParseJSON(text []byte) (Value, error) {
 	}
 	p := jsonParser{text: s}
 	most := strings.Count(s, ",") + strings.Count(s, "{") + strings.Count(s, "[") + 1
-	p.elements = make([]element, 0, most)
+	p.elements = make([]element, 0, min(most, 1024)) // commas may be text
 	p.space()
 	if !p.value("") || p.at != len(p.text) {
-		if p.deep {
-			return Value{}, fmt.Errorf("the JSON is nested more than %d deep", maxBodyDepth)
+		if p.beyond != nil {
+			return Value{}, p.beyond
 		}
 		return Value{}, fmt.Errorf("the JSON is malformed at byte %d", min(p.at, len(p.text))+1)
 	}
-	return (&document{p.elements}).value(0), nil
+	return (&document{elements: p.elements}).value(0), nil
 }
 
 // value is the element at i.
@@ -57,10 +70,6 @@ func (d *document) value(i int32) Value {
 	case numberKind:
 		return NumberText(e.text)
 	case stringKind:
-		if e.escaped {
-			s, _, _ := unescape(e.text, jsonEscapes)
-			return String(s)
-		}
 		return String(e.text)
 	case nullKind:
 		return Null()
@@ -72,12 +81,22 @@ func (d *document) value(i int32) Value {
 
 // Member is a member of the object at a place. IoT Hub: the last of its name.
 func (d *document) Member(at int32, name string) Value {
-	found := int32(-1)
+	if index, ok := d.members[at]; ok {
+		if i, ok := index[name]; ok {
+			return d.value(i)
+		}
+		return Value{}
+	}
+	found, passed := int32(-1), 0
 	all := d.elements
 	for i := at + 1; i < all[at].next; i = all[i].next {
 		if all[i].name == name {
 			found = i
 		}
+		passed++
+	}
+	if d.worn(passed) {
+		d.indexMembers(at)
 	}
 	if found < 0 {
 		return Value{}
@@ -87,14 +106,53 @@ func (d *document) Member(at int32, name string) Value {
 
 // Element is an element of the array at a place.
 func (d *document) Element(at int32, index int) Value {
+	if items, ok := d.items[at]; ok {
+		if index < len(items) {
+			return d.value(items[index])
+		}
+		return Value{}
+	}
 	all := d.elements
-	for i := at + 1; i < all[at].next; i = all[i].next {
-		if index == 0 {
+	for i, passed := at+1, 0; i < all[at].next; i = all[i].next {
+		if passed == index {
+			if d.worn(passed) {
+				d.indexItems(at)
+			}
 			return d.value(i)
 		}
-		index--
+		passed++
 	}
 	return Value{}
+}
+
+// worn says whether the search that passed so many elements is one too many: an
+// index is due.
+func (d *document) worn(passed int) bool {
+	const many, often = 64, 8
+	d.passed += passed
+	return passed > many && d.passed > often*len(d.elements)
+}
+
+func (d *document) indexMembers(at int32) {
+	if d.members == nil {
+		d.members = map[int32]map[string]int32{}
+	}
+	index := map[string]int32{}
+	for i := at + 1; i < d.elements[at].next; i = d.elements[i].next {
+		index[d.elements[i].name] = i
+	}
+	d.members[at] = index
+}
+
+func (d *document) indexItems(at int32) {
+	if d.items == nil {
+		d.items = map[int32][]int32{}
+	}
+	var items []int32
+	for i := at + 1; i < d.elements[at].next; i = d.elements[i].next {
+		items = append(items, i)
+	}
+	d.items[at] = items
 }
 
 // AppendJSON writes the element at a place.
@@ -125,7 +183,7 @@ type jsonParser struct {
 	text     string
 	at       int
 	depth    int
-	deep     bool // gave up because of the depth
+	beyond   error // the bound that the text is beyond
 	elements []element
 }
 
@@ -136,12 +194,14 @@ func (p *jsonParser) value(name string) (ok bool) {
 	switch c := p.peek(); {
 	case c == '"':
 		var text string
-		var escaped bool
-		text, escaped, ok = p.str()
-		p.elements[i].kind, p.elements[i].text, p.elements[i].escaped = stringKind, text, escaped
+		text, ok = p.str()
+		p.elements[i].kind, p.elements[i].text = stringKind, text
 	case c == '-' || c >= '0' && c <= '9':
 		start := p.at
-		ok = p.number()
+		if ok = p.number(); p.at-start > maxNumber {
+			p.beyond = fmt.Errorf("the JSON has a number of more than %d characters", maxNumber)
+			ok = false
+		}
 		p.elements[i].kind, p.elements[i].text = numberKind, p.text[start:p.at]
 	case c == '{':
 		p.elements[i].kind = objectKind
@@ -160,7 +220,7 @@ func (p *jsonParser) value(name string) (ok bool) {
 // nested reads an object or array up to and with what closes it.
 func (p *jsonParser) nested(closing byte) bool {
 	if p.depth++; p.depth > maxBodyDepth {
-		p.deep = true
+		p.beyond = fmt.Errorf("the JSON is nested more than %d deep", maxBodyDepth)
 		return false
 	}
 	p.at++
@@ -196,12 +256,9 @@ func (p *jsonParser) name() (string, bool) {
 	if p.peek() != '"' {
 		return "", false
 	}
-	name, escaped, ok := p.str()
+	name, ok := p.str()
 	if !ok {
 		return "", false
-	}
-	if escaped {
-		name, _, _ = unescape(name, jsonEscapes)
 	}
 	p.space()
 	if !p.took(':') {
@@ -211,28 +268,28 @@ func (p *jsonParser) name() (string, bool) {
 	return name, true
 }
 
-// str reads a string and checks its escapes.
-func (p *jsonParser) str() (text string, escaped, ok bool) {
+// str reads a string and resolves its escapes.
+func (p *jsonParser) str() (text string, ok bool) {
 	p.at++
-	start := p.at
+	start, escaped := p.at, false
 	for ; p.at < len(p.text); p.at++ {
 		switch c := p.text[p.at]; {
 		case c == '"':
 			text = p.text[start:p.at]
 			p.at++
-			if escaped {
-				_, _, err := unescape(text, jsonEscapes)
-				return text, true, err == nil
+			if !escaped {
+				return text, true
 			}
-			return text, false, true
+			text, _, err := unescape(text, jsonEscapes)
+			return text, err == nil
 		case c == '\\':
 			escaped = true
 			p.at++
 		case c < ' ':
-			return "", false, false
+			return "", false
 		}
 	}
-	return "", false, false
+	return "", false
 }
 
 func (p *jsonParser) number() bool {
