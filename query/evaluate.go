@@ -15,6 +15,8 @@ type evaluation struct {
 	row   Value // of a query
 	err   error
 	work  int
+
+	truths map[*node]Truth // of the operands of AND, OR and NOT; nil when nobody asks
 }
 
 // value evaluates a node.
@@ -102,9 +104,9 @@ func missingIsNull(v Value) Value {
 //
 // IoT Hub: contract.md §19.3 (Bool.cs, Null.cs).
 func (e *evaluation) logical(n *node) Value {
-	left := e.value(n.args[0])
+	l := e.truth(n.args[0])
 	if n.op == notOp {
-		return negated(left, n.args[0].typ)
+		return l.negated().value()
 	}
 	decisive := True
 	if n.op == andOp {
@@ -113,11 +115,10 @@ func (e *evaluation) logical(n *node) Value {
 	if n.typ == nullType {
 		return Null()
 	}
-	l := operandTruth(left, n.args[0].typ)
 	if l == decisive {
 		return decisive.value()
 	}
-	r := operandTruth(e.value(n.args[1]), n.args[1].typ)
+	r := e.truth(n.args[1])
 	switch {
 	case r == decisive:
 		return r.value()
@@ -127,22 +128,16 @@ func (e *evaluation) logical(n *node) Value {
 	return l.value()
 }
 
-func negated(v Value, typ static) Value {
-	switch operandTruth(v, typ) {
-	case True:
-		return Boolean(false)
-	case False:
-		return Boolean(true)
+// truth is that of an operand; null as a constant is false.
+func (e *evaluation) truth(operand *node) Truth {
+	t := e.value(operand).truth()
+	if operand.typ == nullType {
+		t = False
 	}
-	return Value{}
-}
-
-// operandTruth is the truth of an operand; null as a constant is false.
-func operandTruth(v Value, typ static) Truth {
-	if typ == nullType {
-		return False
+	if e.truths != nil {
+		e.truths[operand] = t
 	}
-	return v.truth()
+	return t
 }
 
 // compare compares two primitive values; with anything else the outcome is

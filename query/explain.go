@@ -1,5 +1,10 @@
 package query
 
+import "slices"
+
+// maxSeen bounds a value that an explanation shows, in bytes.
+const maxSeen = 1024
+
 // Explanation is why a condition came out as it did.
 type Explanation struct {
 	Outcome Truth
@@ -12,33 +17,34 @@ type Explanation struct {
 // Seen is something a condition asked for.
 type Seen struct {
 	Name  string // as written, such as `level` or `$body.a[0]`
-	Value string // JSON, or `undefined`
+	Value string // JSON, cut where it is long, or `undefined`
 }
 
 // Explain evaluates the condition for a message and says which part of it
 // decided: of an AND that fails the operand that fails, of an OR that holds the
 // one that holds, of either one that is undefined the operand that is.
 func (c *Condition) Explain(f Facts) Explanation {
-	e := &evaluation{facts: f}
-	outcome := conclude(e.value(c.root), c.root)
-	n := e.decisive(c.root)
+	e := &evaluation{facts: f, truths: map[*node]Truth{}}
+	v := e.value(c.root)
+	x := Explanation{Outcome: conclude(v, c.root), Err: e.err}
+	n := e.decisive(c.root, v.truth())
 	clause := lexer{text: c.text}
 	clause.fail(n.at, "")
-	x := Explanation{Outcome: outcome, Clause: c.text[n.at:n.end], Column: clause.err.Column}
+	x.Clause, x.Column = c.text[n.at:n.end], clause.err.Column
 	e.see(n, c.text, &x)
-	x.Err = e.err
 	return x
 }
 
 // decisive is the part of an expression that its truth hangs on.
-func (e *evaluation) decisive(n *node) *node {
+func (e *evaluation) decisive(n *node, whole Truth) *node {
 	for {
 		switch n.op {
 		case notOp:
 			n = n.args[0]
+			whole = e.truths[n]
 			continue
 		case andOp, orOp:
-			if next := e.decisiveOperand(n); next != nil {
+			if next := e.decisiveOperand(n, whole); next != nil {
 				n = next
 				continue
 			}
@@ -49,13 +55,12 @@ func (e *evaluation) decisive(n *node) *node {
 
 // decisiveOperand is the first operand with the truth of the whole, nil when
 // both were needed.
-func (e *evaluation) decisiveOperand(n *node) *node {
-	whole := e.value(n).truth()
+func (e *evaluation) decisiveOperand(n *node, whole Truth) *node {
 	if n.op == andOp && whole == True || n.op == orOp && whole == False {
 		return nil
 	}
 	for _, a := range n.args {
-		if operandTruth(e.value(a), a.typ) == whole {
+		if truth, asked := e.truths[a]; asked && truth == whole {
 			return a
 		}
 	}
@@ -66,16 +71,15 @@ func (e *evaluation) decisiveOperand(n *node) *node {
 func (e *evaluation) see(n *node, text string, x *Explanation) {
 	switch n.op {
 	case propertyOp, systemOp, userOp, bodyOp, twinOp:
-		s := Seen{Name: text[n.at:n.end], Value: "undefined"}
+		name := text[n.at:n.end]
+		if slices.ContainsFunc(x.Seen, func(s Seen) bool { return s.Name == name }) {
+			return
+		}
+		value := "undefined"
 		if v := e.value(n); v.IsDefined() {
-			s.Value = string(v.AppendJSON(nil))
+			value = cut(string(v.AppendJSON(nil)), maxSeen)
 		}
-		for _, other := range x.Seen {
-			if other == s {
-				return
-			}
-		}
-		x.Seen = append(x.Seen, s)
+		x.Seen = append(x.Seen, Seen{Name: name, Value: value})
 	default:
 		for _, a := range n.args {
 			e.see(a, text, x)

@@ -2,11 +2,13 @@ package query_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/linarite/linarite/iot"
 	"github.com/linarite/linarite/query"
 )
 
@@ -111,4 +113,32 @@ func TestExplanationsNameTheClauseThatDecided(t *testing.T) {
 	assert.Equal(t, "$body.x = 1", x.Clause)
 	assert.Equal(t, m.bodyErr, x.Err)
 	assert.Equal(t, "undefined", x.Outcome.String())
+}
+
+// An explanation agrees with the outcome, whatever else it looks at to show it.
+func TestAnExplanationChangesNothing(t *testing.T) {
+	t.Parallel()
+	m := weather()
+	m.bodyErr = errors.New("no JSON")
+	c, err := query.CompileCondition("(level ?? $body.a) = 'storage'", query.ConditionOptions{})
+	require.NoError(t, err)
+	x := c.Explain(m)
+	assert.Equal(t, yes, x.Outcome)
+	require.NoError(t, x.Err, "the body was not needed")
+
+	long := strings.Repeat("x", 1<<18)
+	m = weather()
+	m.properties = append(m.properties, iot.Property{Name: "long", Value: long})
+	c, err = query.CompileCondition("(length(long) = 1 OR length(long) = 2) OR length(long) > 3 AND "+
+		strings.Repeat("length(long) > 3 AND ", 9)+"long != LONG", query.ConditionOptions{})
+	require.NoError(t, err)
+	got, err := c.Evaluate(m)
+	require.NoError(t, err)
+	x = c.Explain(m)
+	require.NoError(t, x.Err)
+	assert.Equal(t, got, x.Outcome)
+	assert.Equal(t, "long != LONG", x.Clause[len(x.Clause)-len("long != LONG"):])
+	for _, s := range x.Seen {
+		assert.Less(t, len(s.Value), 2000)
+	}
 }

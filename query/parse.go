@@ -290,8 +290,10 @@ func (p *parser) lastEnd(from token) int {
 }
 
 // shortened is a piece of the text as an error shows it.
-func shortened(s string) string {
-	const most = 40
+func shortened(s string) string { return cut(s, 40) }
+
+// cut is at most so many bytes of a text, and dots where there are more.
+func cut(s string, most int) string {
 	if len(s) <= most {
 		return s
 	}

@@ -167,6 +167,16 @@ func (t Truth) String() string {
 	return "undefined"
 }
 
+func (t Truth) negated() Truth {
+	switch t {
+	case True:
+		return False
+	case False:
+		return True
+	}
+	return Undefined
+}
+
 func (t Truth) value() Value {
 	if t == Undefined {
 		return Value{}
