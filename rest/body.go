@@ -30,10 +30,24 @@ func (c *call) decode(v any) error {
 	if err != nil {
 		return err
 	}
+	defer c.parsing(body)()
 	if err := json.Unmarshal(body, v); err != nil {
 		return malformed(err)
 	}
 	return nil
+}
+
+// largeBody is from how many bytes on a body takes long to parse.
+const largeBody = 16 << 10
+
+// parsing has a large body parsed while no other is, so that processors are left
+// for devices. The function ends that.
+func (c *call) parsing(body []byte) (end func()) {
+	if len(body) < largeBody {
+		return func() {}
+	}
+	c.parser.Lock()
+	return c.parser.Unlock
 }
 
 // decodeList reads the body, a JSON array, element by element into what element
@@ -47,6 +61,7 @@ func (c *call) decodeList(limit int64, most int, tooMany error, element func(*js
 	if body[0] != '[' {
 		return iot.ErrDeserialization.Because("The body must be a JSON array.")
 	}
+	defer c.parsing(body)()
 	d := json.NewDecoder(bytes.NewReader(body))
 	_, err = d.Token()
 	for n := 0; err == nil && d.More(); n++ {

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime/debug"
+	"sync"
 
 	"github.com/rs/zerolog"
 
@@ -33,6 +34,7 @@ type api struct {
 	hub    *hub.Hub
 	log    zerolog.Logger
 	routes []route
+	parser sync.Mutex // held while a large body is parsed
 }
 
 // call is one request on its way through the API.
@@ -45,6 +47,7 @@ type call struct {
 	parameters
 
 	writer     http.ResponseWriter // which is told of a body that is too large
+	parser     *sync.Mutex         // the API's
 	doorkeeper doorkeeper          // nil when there is none
 	visit      *hub.Visit          // of a device's; nil for back ends
 }
@@ -62,7 +65,7 @@ func (p parameters) identity() iot.Identity {
 
 // ServeHTTP answers one request.
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c := &call{Request: r, id: newGUID(), writer: w}
+	c := &call{Request: r, id: newGUID(), writer: w, parser: &a.parser}
 	c.doorkeeper, _ = w.(doorkeeper)
 	answer, err := a.answer(c)
 	if err != nil {

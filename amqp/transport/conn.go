@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"sync"
 	"time"
 
@@ -144,6 +145,9 @@ func (c *Conn) converse() error {
 		}
 		if err := c.awaitRoom(); err != nil {
 			return err
+		}
+		if c.in.Buffered() > 0 {
+			runtime.Gosched() // a peer that sends one frame behind another would keep others waiting
 		}
 	}
 }

@@ -89,7 +89,7 @@ func testFloods(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(floods)) {
 		t.Run(name, func(t *testing.T) {
 			stop := v.watch(t)
-			n.undisturbed(t, name, func(int) {
+			n.undisturbed(t, name, attackers, func() {
 				times, err := v.flood(floods[name])
 				require.NoError(t, err)
 				t.Logf("%d times", times)
@@ -136,7 +136,7 @@ func testCrowd(t *testing.T) {
 	stop := v.watch(t)
 	ports := []string{harness.MQTTPort, harness.HTTPSPort, harness.AMQPSPort, harness.ControlPort}
 	var crowd []*peer
-	n.undisturbed(t, "a crowd", func(round int) {
+	n.undisturbed(t, "a crowd", attackers, func() {
 		for range crowdSize {
 			for _, port := range ports {
 				p, err := v.tcp(port)
@@ -171,7 +171,7 @@ func testStalledReaders(t *testing.T) {
 	before := v.vitals(t)
 	n := newNeighbour(t, v)
 	stop := v.watch(t)
-	n.undisturbed(t, "stalled readers", func(int) {
+	n.undisturbed(t, "stalled readers", attackers, func() {
 		began := time.Now()
 		for _, group := range []string{"a", "b", "c", "d"} {
 			for i, open := range []opening{overAMQP[""], overAMQP[""], overAMQP[""], (*attacker).tunnelled, (*attacker).tunnelled}[:each] {

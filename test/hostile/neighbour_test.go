@@ -155,33 +155,35 @@ func figure(samples []sample) time.Duration {
 	return all[len(all)/2]
 }
 
-// besideHonest is the neighbour's figure while as many devices as there are
-// attackers come and go and do what devices do.
-func (n *neighbour) besideHonest(t *testing.T) time.Duration {
+// besideHonest is the neighbour's figure while so many devices come and go and do
+// what devices do.
+func (n *neighbour) besideHonest(t *testing.T, many int) time.Duration {
 	t.Helper()
 	began := time.Now()
 	for time.Since(began) < floodTime {
-		require.NoError(t, n.victim.unleash(honest))
+		require.NoError(t, n.victim.unleash(many, honest))
 	}
 	return figure(n.since(t, began, quiet*window))
 }
 
-// undisturbed carries an attack out and compares the neighbour's figure with that
-// of the time before and after. attack is told which round it is; it goes on
+// undisturbed has so many attackers carry an attack out, and compares the
+// neighbour's figure with that of the time before and after. The attack goes on
 // until it has lasted some windows.
-func (n *neighbour) undisturbed(t *testing.T, name string, attack func(round int)) {
+func (n *neighbour) undisturbed(t *testing.T, name string, many int, attack func()) {
 	t.Helper()
 	allowed := grace
 	if n.victim.raced {
 		allowed *= 10
 	}
 	var usual, during time.Duration
-	for round := range rounds {
+	for range rounds {
 		if n.usual == nil {
 			n.usual = n.since(t, time.Now(), quiet*window)
 		}
 		began := time.Now()
-		attack(round)
+		for attack(); time.Since(began) < floodTime; {
+			attack()
+		}
 		during = figure(n.since(t, began, quiet*window))
 		before := n.usual
 		n.usual = n.since(t, time.Now(), quiet*window)
@@ -190,7 +192,8 @@ func (n *neighbour) undisturbed(t *testing.T, name string, attack func(round int
 		if during <= 2*usual+allowed {
 			return
 		}
-		beside := n.besideHonest(t)
+		n.usual = nil
+		beside := n.besideHonest(t, many)
 		t.Logf("%s: beside as many honest devices it is %s", name, beside.Round(10*time.Microsecond))
 		if during <= 2*beside {
 			return
