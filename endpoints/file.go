@@ -27,14 +27,16 @@ type fileSettings struct {
 }
 
 // file writes messages to a file, a line of JSON each. A full file is renamed to
-// `name.1`, what had that name to `name.2`, and so on.
+// `name.1`, what had that name to `name.2`, and so on. Nobody else that is a hub may
+// write to it, which `name.lock` is for; others may cut it, or take it away.
 type file struct {
 	fileSettings
 	root *os.Root // the folder, which is not left
 	name string
 
-	out  *os.File // nil until the first delivery and after a failure
-	size int64
+	claim *os.File // holds the lock; nil until the first delivery
+	out   *os.File // nil until the first delivery and after a failure
+	size  int64
 }
 
 func (o Opener) openFile(settings json.RawMessage) (*file, error) {
@@ -84,7 +86,7 @@ func (o Opener) folder(path string) (folder string, err error) {
 	return folder, nil
 }
 
-// Deliver appends the messages, all or none.
+// Deliver appends the messages.
 func (f *file) Deliver(_ context.Context, batch []routing.Message) (int, error) {
 	done := 0
 	for done < len(batch) {
@@ -106,13 +108,19 @@ func (f *file) Deliver(_ context.Context, batch []routing.Message) (int, error) 
 	return done, nil
 }
 
-// open opens the file where it is not. A line that a crash cut short is ended, so
-// that the next is one.
+// open opens the file where it is not, or no longer the one of that name. A line
+// that a crash cut short is ended, so that the next is one.
 func (f *file) open() error {
-	if f.out != nil {
+	if f.current() {
 		return nil
 	}
+	if err := f.shut(); err != nil {
+		return err
+	}
 	if err := f.root.MkdirAll(filepath.Dir(f.name), 0o700); err != nil {
+		return err
+	}
+	if err := f.own(); err != nil {
 		return err
 	}
 	out, err := f.root.OpenFile(f.name, os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o600)
@@ -132,6 +140,39 @@ func (f *file) open() error {
 		return errors.Join(err, out.Close())
 	}
 	return nil
+}
+
+// own makes the file this hub's, until Close.
+func (f *file) own() error {
+	if f.claim != nil {
+		return nil
+	}
+	claim, err := f.root.OpenFile(f.name+".lock", os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	if !lock(claim) {
+		return errors.Join(fmt.Errorf("another hub, or another endpoint, writes to %s", f.name), claim.Close())
+	}
+	f.claim = claim
+	return nil
+}
+
+// current says whether the open file is the one of that name, and learns its size.
+func (f *file) current() bool {
+	if f.out == nil {
+		return false
+	}
+	named, err := f.root.Stat(f.name)
+	if err != nil {
+		return false
+	}
+	ours, err := f.out.Stat()
+	if err != nil || !os.SameFile(named, ours) {
+		return false
+	}
+	f.size = ours.Size()
+	return true
 }
 
 func (f *file) endLine() error {
@@ -167,7 +208,8 @@ func (f *file) write(batch []routing.Message) (n int, err error) {
 	return n, nil
 }
 
-// rotate puts the file aside.
+// rotate puts the file aside. It moves no more files than it has to, so that none
+// is lost when it fails halfway and is tried again.
 func (f *file) rotate() error {
 	if err := f.shut(); err != nil {
 		return err
@@ -175,12 +217,21 @@ func (f *file) rotate() error {
 	if f.MaxFiles == 1 {
 		return f.root.Remove(f.name)
 	}
-	for i := f.MaxFiles - 1; i > 0; i-- {
+	free := 1
+	for free < f.MaxFiles-1 && f.exists(f.aside(free)) {
+		free++
+	}
+	for i := free; i > 0; i-- {
 		if err := f.root.Rename(f.aside(i-1), f.aside(i)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
 	return nil
+}
+
+func (f *file) exists(name string) bool {
+	_, err := f.root.Lstat(name)
+	return err == nil
 }
 
 // aside is the name of the file that was put aside so many times.
@@ -200,5 +251,11 @@ func (f *file) shut() error {
 	return out.Close()
 }
 
-// Close closes the file.
-func (f *file) Close() error { return errors.Join(f.shut(), f.root.Close()) }
+// Close closes the file, which may be another's then.
+func (f *file) Close() error {
+	err := f.shut()
+	if f.claim != nil {
+		err = errors.Join(err, f.claim.Close())
+	}
+	return errors.Join(err, f.root.Close())
+}

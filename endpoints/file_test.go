@@ -1,6 +1,7 @@
 package endpoints_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -149,4 +150,46 @@ func TestAFileThatCannotBeWrittenIsTriedAgain(t *testing.T) {
 	require.NoError(t, os.Remove(filepath.Join(folder, "a")))
 	deliver(t, sink, telemetry("1"))
 	assert.Equal(t, []string{"1"}, bodies(t, folder, "a"))
+}
+
+// Whoever watches a file may take it away, or cut it, without a word.
+func TestAFileThatIsTakenAwayIsMadeAgain(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	sink := must(t, endpoints.Opener{Folder: folder}, "file", fmt.Sprintf(`{"path":"a","maxSize":%d}`, 2*len(oneLine(t))))
+	deliver(t, sink, telemetry("0", "1"))
+	require.NoError(t, os.Remove(filepath.Join(folder, "a")))
+	deliver(t, sink, telemetry("2"))
+	assert.Equal(t, []string{"2"}, bodies(t, folder, "a"))
+
+	require.NoError(t, os.Rename(filepath.Join(folder, "a"), filepath.Join(folder, "mine")))
+	deliver(t, sink, telemetry("3"))
+	assert.Equal(t, []string{"3"}, bodies(t, folder, "a"))
+	assert.Equal(t, []string{"2"}, bodies(t, folder, "mine"))
+
+	require.NoError(t, os.Truncate(filepath.Join(folder, "a"), 0))
+	deliver(t, sink, telemetry("4", "5"))
+	assert.Equal(t, []string{"4", "5"}, bodies(t, folder, "a"))
+	assert.NoFileExists(t, filepath.Join(folder, "a.1"))
+}
+
+// Two that put it aside at once would lose messages.
+func TestAFileHasOneWriter(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	first := must(t, endpoints.Opener{Folder: folder}, "file", `{"path":"in/a"}`)
+	second := must(t, endpoints.Opener{Folder: folder}, "file", `{"path":"in/a"}`)
+	third, err := endpoints.Opener{Folder: folder}.Open(
+		routing.Endpoint{Name: "b", Type: "file", Settings: json.RawMessage(`{"path":"in/b"}`)}, hub.SinkOptions{})
+	require.NoError(t, err)
+	deliver(t, first, telemetry("1"))
+	deliver(t, third, telemetry("1"))
+	done, err := second.Deliver(t.Context(), telemetry("2"))
+	require.ErrorContains(t, err, "another hub, or another endpoint, writes to in/a")
+	assert.Zero(t, done)
+
+	fourth := must(t, endpoints.Opener{Folder: folder}, "file", `{"path":"in/b"}`)
+	require.NoError(t, third.Close())
+	deliver(t, fourth, telemetry("2"))
+	assert.Equal(t, []string{"1", "2"}, bodies(t, folder, "in", "b"))
 }

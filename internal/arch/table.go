@@ -80,7 +80,7 @@ var rooms = map[string]Room{
 	},
 	"amqp/codec":     {},
 	"amqp/transport": {Imports: []string{"amqp/codec", "internal/clock"}, Goroutines: true},
-	"endpoints":      {Imports: below(3), Libraries: []string{zerolog}, Goroutines: true},
+	"endpoints":      {Imports: below(3), Goroutines: true},
 	"mqtt":           {Imports: below(3), Libraries: []string{mochi, websocket, zerolog, slog}, Goroutines: true},
 	"rest":           {Imports: below(3), Libraries: []string{zerolog}, Goroutines: true},
 	"seed":           {Imports: below(3), Libraries: []string{yaml}},
