@@ -12,7 +12,7 @@ const sendCredit = 1000
 
 // maxMessage is the longest message that is read, in bytes: above what the hub
 // takes, so that one that is too large is rejected and does not cost its link.
-const maxMessage = 1 << 20
+const maxMessage = 512 << 10
 
 // deviceBound attaches a back end that sends messages to devices.
 // IoT Hub: contract.md §8.1, §18.

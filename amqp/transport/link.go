@@ -6,7 +6,7 @@ import (
 
 // defaultMessage is the longest message of a link, unless its node says
 // otherwise, in bytes.
-const defaultMessage = 1 << 20
+const defaultMessage = 512 << 10
 
 // Link is one link of a session. What is exported is set when it is attached and
 // does not change afterwards.

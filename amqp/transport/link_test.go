@@ -24,7 +24,7 @@ func sends(settled func(ref, outcome any), messages ...transport.Outgoing) *hous
 // takes is a house whose links take messages and hand them to a channel.
 func takes(credit uint32, deliveries chan *transport.Delivery) *house {
 	return &house{attach: func(*transport.Link) (transport.Node, *codec.Error) {
-		return transport.Node{Receive: func(d *transport.Delivery) { deliveries <- d }, Credit: credit, MaxMessage: 1 << 20}, nil
+		return transport.Node{Receive: func(d *transport.Delivery) { deliveries <- d }, Credit: credit, MaxMessage: 512 << 10}, nil
 	}}
 }
 

@@ -73,7 +73,7 @@ const (
 	moreLinks      = 16
 	maxName        = 1 << 10 // bytes of a link's name
 	maxHandle      = 255
-	maxPartial     = 1 << 20           // bytes of messages that have not arrived whole
+	maxPartial     = 768 << 10         // bytes of messages that have not arrived whole
 	sessionWindow  = 2048              // transfers
 	maxUnsettled   = sessionWindow     // deliveries of a session that the peer has not settled
 	maxLate        = 2 * sessionWindow // frames that come after a session's end
