@@ -23,7 +23,12 @@ const FILE_DEADLINE = 300_000; // ms
 // are those of all its devices, so each file of tests that changes them has one to
 // itself.
 const ADDRESSES = {
-  main: '127.0.0.11', clock: '127.0.0.13', backEnd: '127.0.0.15', routing: '127.0.0.16', readers: '127.0.0.43',
+  main: '127.0.0.11',
+  clock: '127.0.0.13',
+  backEnd: '127.0.0.15',
+  routing: '127.0.0.16',
+  x509: '127.0.0.18',
+  readers: '127.0.0.43',
 };
 
 async function main() {
@@ -63,7 +68,7 @@ async function equip(hubs, scratch) {
     const ca = await hub.get('/v1/ca.pem').then((answer) => answer.text());
     fs.appendFileSync(trusted, ca);
     const { policies, events } = await hub.get('/v1/connection-strings').then((answer) => answer.json());
-    described[hub.name] = { control: hub.control, ca, policies, events };
+    described[hub.name] = { control: hub.control, ca, policies, events, binary: BINARY, data: hub.data };
   }
   process.env.NODE_EXTRA_CA_CERTS = trusted;
   process.env.NODE_OPTIONS = `--require=${JSON.stringify(path.join(__dirname, 'lib/recorder.js'))}`;

@@ -61,6 +61,26 @@ class Control {
     return devices[module ? `${device}/${module}` : device];
   }
 
+  // registerCertificate registers a CA certificate in PEM, verified or not.
+  registerCertificate(name, certificate, isVerified) {
+    return this.#call('PUT', `/v1/certificates/${name}`, { body: { properties: { certificate, isVerified } } });
+  }
+
+  // verificationCode is the common name that a proof of possession needs.
+  async verificationCode(name) {
+    const { properties } = await this.#call('POST', `/v1/certificates/${name}/generateVerificationCode`);
+    return properties.verificationCode;
+  }
+
+  // verifyCertificate takes a proof of possession.
+  verifyCertificate(name, certificate) {
+    return this.#call('POST', `/v1/certificates/${name}/verify`, { body: { certificate } });
+  }
+
+  deleteCertificate(name) {
+    return this.#call('DELETE', `/v1/certificates/${name}`);
+  }
+
   // advance moves the hub's clock; what falls due has happened when it returns.
   advance(duration) {
     return this.#call('POST', '/v1/clock', { body: { advance: duration } });

@@ -10,9 +10,11 @@ const { Control } = require('./control');
 const { Device, Module } = require('./device');
 
 class Hub {
-  constructor({ control, policies, events, ca }) {
+  constructor({ control, policies, events, ca, binary, data }) {
     this.control = new Control(control);
     this.ca = ca; // PEM
+    this.binary = binary; // linarite
+    this.data = data; // where the hub's CA is kept
     this.policies = policies; // connection strings by name
     this.events = events; // the connection string of the event endpoint
     this.host = ConnectionString.parse(policies.iothubowner).HostName;
@@ -44,7 +46,12 @@ class Hub {
   async newModule({ device, moduleId = 'sensor' } = {}) {
     const { deviceId } = device || await this.newDevice();
     const { responseBody } = await this.registry.addModule({ deviceId, moduleId });
-    return new Module(this, responseBody);
+    return this.moduleOf(responseBody);
+  }
+
+  // moduleOf is a module by the registry's document.
+  moduleOf(document) {
+    return new Module(this, document);
   }
 }
 
@@ -68,5 +75,6 @@ module.exports = {
   backEndHub: new Hub(hubs.backEnd),
   routingHub: new Hub(hubs.routing),
   readersHub: new Hub(hubs.readers),
+  x509Hub: new Hub(hubs.x509),
   restClient,
 };

@@ -10,8 +10,9 @@ const DEADLINE = 15_000; // ms, to start and to stop
 const KNOCK = 25; // ms between two looks at whether the hub is up
 
 class HubProcess {
-  constructor(name, address, child, log) {
+  constructor(name, address, child, log, data) {
     this.name = name;
+    this.data = data; // where its CA is kept
     this.control = `http://${address}:8080`;
     this.child = child;
     this.log = log;
@@ -27,6 +28,7 @@ class HubProcess {
   static async start(binary, name, address, folder) {
     fs.mkdirSync(folder);
     const log = path.join(folder, 'hub.log');
+    const data = path.join(folder, 'data');
     const config = path.join(folder, 'linarite.yaml');
     fs.writeFileSync(config, 'consumerGroups: [dashboard]\n');
     const output = fs.openSync(log, 'w');
@@ -38,12 +40,12 @@ class HubProcess {
       '--amqp', `${address}:5672`,
       '--https', `${address}:443`,
       '--control', `${address}:8080`,
-      '--data', path.join(folder, 'data'),
+      '--data', data,
       '--config', config,
       '--log-format', 'json',
     ], { stdio: ['ignore', output, output], env: environment() });
     fs.closeSync(output);
-    const hub = new HubProcess(name, address, child, log);
+    const hub = new HubProcess(name, address, child, log, data);
     await hub.#ready();
     return hub;
   }
