@@ -92,7 +92,7 @@ func (p *peer) connect(l *transport.Link, id iot.Identity) (*device, error) {
 	d = &device{peer: p, id: id, links: map[*transport.Link]struct{}{l: {}}, held: map[string]c2d.Delivery{}}
 	// Messages that were queued before are delivered, which Resume says.
 	d.session, err = p.srv.hub.Connect(hub.ConnectRequest{
-		Identity: id, Token: token, Certificates: p.certificates(), ModelID: l.Properties.Text(modelProperty), Agent: l.Properties.Text(agentProperty),
+		Identity: id, Token: token, Certificates: p.chain, ModelID: l.Properties.Text(modelProperty), Agent: l.Properties.Text(agentProperty),
 		APIVersion: l.Properties.Text("com.microsoft:api-version"), Protocol: p.protocol, RemoteAddr: p.remote,
 		Replaced: iot.ErrLinkConflict, Resume: true,
 	}, d)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/linarite/linarite/amqp/transport"
+	"github.com/linarite/linarite/auth"
 	"github.com/linarite/linarite/internal/clock"
 	"github.com/linarite/linarite/iot"
 )
@@ -78,7 +79,7 @@ func (s *Server) serve(raw net.Conn, cfg *tls.Config) {
 	if v, ok := raw.(interface{ Secured() }); ok {
 		v.Secured() // the listener bounds what a peer may send until then
 	}
-	s.converse(conn, raw, newPeer(s, overTCP, raw, conn.ConnectionState().PeerCertificates))
+	s.converse(conn, raw, newPeer(s, overTCP, raw, auth.TakeChain(conn.ConnectionState().PeerCertificates)))
 }
 
 // handshakeFailed logs a TLS handshake that came to nothing, loudly unless the

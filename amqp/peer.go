@@ -1,8 +1,6 @@
 package amqp
 
 import (
-	"bytes"
-	"crypto/x509"
 	"net"
 	"sync"
 
@@ -17,8 +15,8 @@ type peer struct {
 	srv      *Server
 	protocol string
 	remote   string
-	raw      net.Conn // the TCP connection
-	chain    [][]byte // the certificates that the TLS client showed, as DER, or empty
+	raw      net.Conn   // the TCP connection
+	chain    auth.Chain // of the TLS client, or empty
 	claims   *claims
 
 	// The reader's own.
@@ -30,30 +28,12 @@ type peer struct {
 }
 
 // newPeer is a peer that showed certificates, or none. Links may be attached at
-// any time, so that the chain stays as long as the connection does: as DER, which
-// is a fraction of what it is taken apart.
-func newPeer(s *Server, protocol string, raw net.Conn, shown []*x509.Certificate) *peer {
-	p := &peer{
-		srv: s, protocol: protocol, remote: raw.RemoteAddr().String(), raw: raw, claims: newClaims(s.hub), host: s.hub.Hostnames()[0],
-		devices: map[iot.Identity]*device{},
+// any time, so that the chain stays as long as the connection does.
+func newPeer(s *Server, protocol string, raw net.Conn, shown auth.Chain) *peer {
+	return &peer{
+		srv: s, protocol: protocol, remote: raw.RemoteAddr().String(), raw: raw, chain: shown,
+		claims: newClaims(s.hub), host: s.hub.Hostnames()[0], devices: map[iot.Identity]*device{},
 	}
-	for _, c := range auth.TakeChain(shown) {
-		p.chain = append(p.chain, bytes.Clone(c.Raw))
-	}
-	return p
-}
-
-// certificates is the chain, taken apart.
-func (p *peer) certificates() []*x509.Certificate {
-	var chain []*x509.Certificate
-	for _, der := range p.chain {
-		c, err := x509.ParseCertificate(der)
-		if err != nil {
-			panic(err) // TLS has parsed it
-		}
-		chain = append(chain, c)
-	}
-	return chain
 }
 
 // leave is called when the connection is over.

@@ -1,7 +1,6 @@
 package amqp
 
 import (
-	"crypto/x509"
 	"errors"
 	"io"
 	"net"
@@ -13,6 +12,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/linarite/linarite/amqp/transport"
+	"github.com/linarite/linarite/auth"
 	"github.com/linarite/linarite/internal/clock"
 	"github.com/linarite/linarite/iot"
 )
@@ -73,9 +73,9 @@ func subprotocol(r *http.Request) (string, bool) {
 // serveWebSocket speaks with one peer over a WebSocket.
 func (s *Server) serveWebSocket(ws *websocket.Conn, r *http.Request) {
 	raw := ws.NetConn()
-	var certs []*x509.Certificate
+	var certs auth.Chain
 	if r.TLS != nil {
-		certs = r.TLS.PeerCertificates
+		certs = auth.TakeChain(r.TLS.PeerCertificates)
 	}
 	if secure, ok := raw.(interface{ NetConn() net.Conn }); ok {
 		raw = secure.NetConn()

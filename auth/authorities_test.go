@@ -292,20 +292,19 @@ func FuzzChain(f *testing.F) {
 	a, _, _ := byCA(f, top)
 	f.Add(leaf.Raw, middle.Raw)
 	f.Add(top.issues(f, "Pump-1").Raw, top.Raw)
+	f.Add(top.issues(f, "Pump-1").Raw, []byte{})
 	f.Fuzz(func(t *testing.T, first, second []byte) {
-		one, err := x509.ParseCertificate(first)
-		if err != nil {
-			return
-		}
-		shown := []*x509.Certificate{one}
-		if two, err := x509.ParseCertificate(second); err == nil {
-			shown = append(shown, two)
+		shown := auth.Chain{first}
+		if len(second) > 0 {
+			shown = append(shown, second)
 		}
 		p, err := a.DeviceWithCertificate(pump, shown)
 		if err != nil {
 			require.ErrorIs(t, err, iot.ErrUnauthorized)
 			return
 		}
+		one, err := x509.ParseCertificate(first)
+		require.NoError(t, err)
 		require.Equal(t, "Pump-1", one.Subject.CommonName)
 		require.Equal(t, iot.AuthenticationCA, p.Authentication)
 	})

@@ -4,11 +4,13 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"net"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -254,7 +256,7 @@ func TestChainsThatAreRefused(t *testing.T) {
 		"for servers only":                 {[]issuer{top.issues(t, "Pump-1", usable(x509.ExtKeyUsageServerAuth))}, "incompatible key usage"},
 		"outside a CA's constraint":        {[]issuer{bound.issues(t, "Pump-1", func(c *x509.Certificate) { c.DNSNames = []string{"a.test"} }), bound}, "not permitted"},
 		"with a critical extension":        {[]issuer{top.issues(t, "Pump-1", critical)}, "unhandled critical extension"},
-		"of eleven":                        {append([]issuer{top.issues(t, "Pump-1")}, make([]issuer, 10)...), "showed 11 certificates, 10 are allowed"},
+		"of eleven":                        {append([]issuer{top.issues(t, "Pump-1")}, slices.Repeat([]issuer{top}, 10)...), "showed 11 certificates, 10 are allowed"},
 		"nothing":                          {nil, `authenticates by "certificateAuthority", and showed no certificate`},
 		"foreign, as many as are allowed":  {forest(t, 9), "which is no certificate authority of this hub"},
 		"signed by one of the wrong usage": {[]issuer{wrongUsage(t, top)[0], wrongUsage(t, top)[1]}, "which is no certificate authority"},
@@ -357,26 +359,57 @@ func TestAConnectionForgetsItsChain(t *testing.T) {
 		_, _ = conn.Read(make([]byte, 1)) // takes the session tickets
 	}()
 	conn := tls.Server(near, &tls.Config{
-		Certificates: pair(server), ClientAuth: tls.RequestClientCert, VerifyConnection: auth.CheckChain,
+		Certificates: pair(server), ClientAuth: tls.RequestClientCert, VerifyPeerCertificate: auth.CheckChain,
 	})
 	require.NoError(t, conn.Handshake())
-	shown := auth.TakeChain(conn.ConnectionState().PeerCertificates)
-	require.Len(t, shown, 1)
-	assert.Equal(t, client.Raw, shown[0].Raw)
-	kept := weak.Make(shown[0])
-	shown[0] = nil
+	state := conn.ConnectionState()
+	kept := weak.Make(state.PeerCertificates[0])
+	auth.ThinChain(state.PeerCertificates)
+	assert.Equal(t, chain(client), auth.ChainOf(conn.ConnectionState().PeerCertificates))
 	runtime.GC()
 	assert.Nil(t, kept.Value(), "somebody keeps it")
+
+	thin := weak.Make(state.PeerCertificates[0])
+	assert.Equal(t, chain(client), auth.TakeChain(state.PeerCertificates))
+	runtime.GC()
+	assert.Nil(t, thin.Value(), "somebody keeps it")
 	assert.Equal(t, []*x509.Certificate{nil}, conn.ConnectionState().PeerCertificates)
 	runtime.KeepAlive(conn)
 }
 
-func TestAHandshakeWithTooManyCertificates(t *testing.T) {
+func TestAChainThatCannotBeTakenApart(t *testing.T) {
 	t.Parallel()
-	assert.NoError(t, auth.CheckChain(tls.ConnectionState{}))
-	assert.NoError(t, auth.CheckChain(tls.ConnectionState{PeerCertificates: make([]*x509.Certificate, auth.MaxChain)}))
-	assert.ErrorContains(t, auth.CheckChain(tls.ConnectionState{PeerCertificates: make([]*x509.Certificate, auth.MaxChain+1)}),
+	own := selfSigned(t, "x")
+	_, second := auth.Thumbprints(own.Certificate)
+	a, _ := byThumbprint(second, "")
+	_, err := a.DeviceWithCertificate(pump, auth.Chain{own.Raw, own.Raw[:100]})
+	require.ErrorIs(t, err, iot.ErrUnauthorized)
+	assert.ErrorContains(t, err, "certificate 1 of the chain: x509: malformed")
+}
+
+func TestHandshakesThatAreBrokenOff(t *testing.T) {
+	t.Parallel()
+	own := selfSigned(t, "x")
+	assert.NoError(t, auth.CheckChain(nil, nil))
+	assert.NoError(t, auth.CheckChain(slices.Repeat([][]byte{own.Raw}, auth.MaxChain), nil))
+	assert.ErrorContains(t, auth.CheckChain(slices.Repeat([][]byte{own.Raw}, auth.MaxChain+1), nil),
 		"the client shows 11 certificates, 10 are allowed")
+
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	require.NoError(t, err)
+	for exponent, reason := range map[int]string{
+		3: "", 65537: "", 65539: "the client's RSA key has the exponent 65539, 65537 is the largest allowed", 1<<31 - 1: "2147483647",
+	} {
+		public := &rsa.PublicKey{N: key.N, E: exponent}
+		der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{}, own.Certificate, public, own.key)
+		require.NoError(t, err)
+		if err = auth.CheckChain([][]byte{der, own.Raw}, nil); reason == "" {
+			assert.NoError(t, err)
+		} else {
+			assert.ErrorContains(t, err, reason)
+		}
+	}
+	assert.Error(t, auth.CheckChain([][]byte{{0x06, 9, 0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 1, 1, 1}}, nil))
 }
 
 func BenchmarkChains(b *testing.B) {

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/linarite/linarite/auth"
 )
 
 const year = 365 * 24 * time.Hour
@@ -75,10 +77,10 @@ func usable(usages ...x509.ExtKeyUsage) change {
 }
 
 // chain is certificates as a client shows them.
-func chain(shown ...issuer) []*x509.Certificate {
-	var all []*x509.Certificate
+func chain(shown ...issuer) auth.Chain {
+	var all auth.Chain
 	for _, i := range shown {
-		all = append(all, i.Certificate)
+		all = append(all, i.Raw)
 	}
 	return all
 }

@@ -1,8 +1,7 @@
 package hub
 
 import (
-	"crypto/x509"
-
+	"github.com/linarite/linarite/auth"
 	"github.com/linarite/linarite/c2d"
 	"github.com/linarite/linarite/iot"
 	"github.com/linarite/linarite/methods"
@@ -28,10 +27,10 @@ type Link interface {
 // ConnectRequest is a device at the door.
 type ConnectRequest struct {
 	Identity     iot.Identity
-	Token        string              // SAS token, or empty
-	Certificates []*x509.Certificate // the TLS client's chain, or empty
-	ModelID      string              // Plug and Play model, or empty
-	Agent        string              // DeviceClientType, or empty
+	Token        string     // SAS token, or empty
+	Certificates auth.Chain // the TLS client's, or empty
+	ModelID      string     // Plug and Play model, or empty
+	Agent        string     // DeviceClientType, or empty
 	APIVersion   string
 	Protocol     string // "Mqtt", "MqttWs", "Amqp", "AmqpWs", "Https"
 	RemoteAddr   string

@@ -1,7 +1,6 @@
 package mqtt
 
 import (
-	"crypto/x509"
 	"errors"
 	"io"
 	"net"
@@ -12,6 +11,7 @@ import (
 	"github.com/gorilla/websocket"
 	"github.com/mochi-mqtt/server/v2/packets"
 
+	"github.com/linarite/linarite/auth"
 	"github.com/linarite/linarite/c2d"
 	"github.com/linarite/linarite/hub"
 	"github.com/linarite/linarite/iot"
@@ -24,7 +24,7 @@ type link struct {
 	srv      *Server
 	wire     *wire
 	protocol string
-	certs    []*x509.Certificate
+	certs    auth.Chain
 	closing  chan struct{} // ends with Close
 
 	// Set by the reader when the device is admitted, and only read after that.
@@ -52,7 +52,7 @@ type link struct {
 }
 
 // newLink ties a link to its wire.
-func newLink(s *Server, w *wire, protocol string, certs []*x509.Certificate) *link {
+func newLink(s *Server, w *wire, protocol string, certs auth.Chain) *link {
 	l := &link{srv: s, wire: w, protocol: protocol, certs: certs, closing: make(chan struct{})}
 	w.link = l
 	return l

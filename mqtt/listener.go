@@ -3,7 +3,6 @@ package mqtt
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"net"
 	"runtime/debug"
@@ -63,7 +62,7 @@ func (s *Server) serve(raw net.Conn, cfg *tls.Config) {
 	_ = raw.SetDeadline(clock.Wall().Add(s.connectTimeout))
 	below := &socket{Conn: raw}
 	w := newWire(below, raw, s.lender, s.writeTimeout)
-	var certs []*x509.Certificate
+	var certs auth.Chain
 	if cfg != nil {
 		conn := tls.Server(below, cfg)
 		if err := conn.Handshake(); err != nil {
@@ -102,7 +101,7 @@ func (s *Server) handshakeFailed(raw net.Conn, err error) {
 }
 
 // attach lets mochi read from a client until the connection ends.
-func (s *Server) attach(w *wire, protocol string, certs []*x509.Certificate) {
+func (s *Server) attach(w *wire, protocol string, certs auth.Chain) {
 	l := newLink(s, w, protocol, certs)
 	err := s.converse(l)
 	s.engine.Clients.Delete(l.engineID) // mochi forgets it by itself, but not after a panic

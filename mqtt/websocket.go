@@ -1,7 +1,6 @@
 package mqtt
 
 import (
-	"crypto/x509"
 	"errors"
 	"io"
 	"net"
@@ -64,7 +63,7 @@ func mqttProtocol(r *http.Request) (string, bool) {
 // serveWebSocket speaks with one client over a WebSocket.
 func (s *Server) serveWebSocket(ws *websocket.Conn, r *http.Request) {
 	raw := ws.NetConn()
-	var certs []*x509.Certificate
+	var certs auth.Chain
 	if r.TLS != nil {
 		certs = auth.TakeChain(r.TLS.PeerCertificates)
 	}

@@ -25,7 +25,7 @@ func (a *api) enter(c *call) (*hub.Visit, error) {
 		Agent: c.UserAgent(), APIVersion: query(c.URL, "api-version"), Protocol: protocol, RemoteAddr: c.RemoteAddr,
 	}
 	if c.TLS != nil {
-		r.Certificates = c.TLS.PeerCertificates
+		r.Certificates = auth.ChainOf(c.TLS.PeerCertificates)
 	}
 	v, err := a.hub.Visit(r)
 	switch {

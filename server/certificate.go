@@ -72,11 +72,11 @@ func anchors(c tls.Certificate) []byte {
 // IoT Hub: contract.md §2.
 func (i identity) tls(protocols ...string) *tls.Config {
 	return &tls.Config{
-		MinVersion:       tls.VersionTLS12,
-		Certificates:     []tls.Certificate{i.certificate},
-		ClientAuth:       tls.RequestClientCert,
-		VerifyConnection: auth.CheckChain,
-		CurvePreferences: []tls.CurveID{tls.X25519, tls.CurveP256},
-		NextProtos:       protocols,
+		MinVersion:            tls.VersionTLS12,
+		Certificates:          []tls.Certificate{i.certificate},
+		ClientAuth:            tls.RequestClientCert,
+		VerifyPeerCertificate: auth.CheckChain,
+		CurvePreferences:      []tls.CurveID{tls.X25519, tls.CurveP256},
+		NextProtos:            protocols,
 	}
 }

@@ -31,14 +31,21 @@ func Bounds(o Options) (perAddress, strangers int) {
 type Visitor interface {
 	net.Conn
 	Admit()
+	Secured()
 }
+
+// GateShaking is how many bytes strangers may send through Gates to establish TLS,
+// each and all together.
+const GateShaking = 1000
 
 // Gates puts a gate before each listener; they share a crowd.
 func Gates(perAddress, strangers int, courtesy time.Duration, log zerolog.Logger, lns ...net.Listener) []net.Listener {
 	c := newCrowd()
 	gates := make([]net.Listener, len(lns))
 	for i, ln := range lns {
-		gates[i] = newGate(ln, "test", bounds{perAddress, strangers, courtesy}, c, log)
+		g := newGate(ln, "test", bounds{perAddress, strangers, GateShaking, courtesy}, c, log)
+		g.handshake = GateShaking
+		gates[i] = g
 	}
 	return gates
 }

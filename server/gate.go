@@ -32,13 +32,18 @@ const courtesy = 3 * time.Second
 // long as even the oldest has only just come, the next waits at the door, in the
 // kernel's queue: so honest devices that come all at once are served one after
 // another, and none of them in vain.
+//
+// What strangers send to establish TLS is bounded for each and for all together,
+// since certificates can be made so that they take fifteen times their size in
+// memory when they are taken apart. Where it is too much, who sent most has to
+// leave: so nobody who sends what devices send.
 type gate struct {
 	net.Listener
 	bounds   bounds
 	crowd    *crowd
 	warnings warnings
 
-	handshake int // how many bytes a client may send until it says that TLS is established; 0: there is no TLS
+	handshake int // how many bytes a client may send until TLS is established; 0: there is no TLS
 
 	closing context.Context // ends with Close
 	close   context.CancelFunc
@@ -46,11 +51,13 @@ type gate struct {
 
 	mu        sync.Mutex
 	strangers list.List // of *visitor, the oldest first
+	heard     int       // from strangers that establish TLS, or have, in bytes
 }
 
 // bounds are how much a gate lets in; 0 is no bound.
 type bounds struct {
 	perAddress, strangers int
+	handshakes            int // in bytes
 	courtesy              time.Duration
 }
 
@@ -65,6 +72,7 @@ func (o Options) bounds() bounds {
 	return bounds{
 		perAddress: or(o.MaxPerAddress, DefaultMaxPerAddress),
 		strangers:  or(o.MaxStrangers, DefaultMaxStrangers),
+		handshakes: maxHandshakes,
 		courtesy:   courtesy,
 	}
 }
@@ -141,11 +149,46 @@ func (g *gate) place(v *visitor) (oldest *visitor, patience time.Duration) {
 		if patience = g.bounds.courtesy - clock.Wall().Sub(oldest.since); patience > 0 {
 			return nil, patience
 		}
-		g.strangers.Remove(oldest.place)
-		oldest.place = nil
+		g.forget(oldest)
 	}
 	v.place = g.strangers.PushBack(v)
 	return oldest, 0
+}
+
+// forget takes v from among the strangers. The caller holds mu.
+func (g *gate) forget(v *visitor) {
+	g.strangers.Remove(v.place)
+	g.heard -= v.heard
+	v.place, v.heard = nil, 0
+}
+
+// hear counts n bytes with which v establishes TLS.
+func (g *gate) hear(v *visitor, n int) {
+	for _, loud := range g.drown(v, n) {
+		loud.showOut()
+		g.warnings.say("connections that have not shown who they are send more than %d bytes to establish TLS: those that sent most are closed", g.bounds.handshakes)
+	}
+}
+
+// drown is hear, and says who has to leave.
+func (g *gate) drown(v *visitor, n int) (leaving []*visitor) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if v.place == nil {
+		return nil // it has left
+	}
+	v.heard += n
+	for g.heard += n; g.heard > g.bounds.handshakes; {
+		loudest := v
+		for e := g.strangers.Front(); e != nil; e = e.Next() {
+			if other := e.Value.(*visitor); other.heard > loudest.heard {
+				loudest = other
+			}
+		}
+		g.forget(loudest)
+		leaving = append(leaving, loudest)
+	}
+	return leaving
 }
 
 // warnings are a gate's lines of log in a flood: one a second says enough.

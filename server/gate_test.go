@@ -194,6 +194,52 @@ func TestAStrangerHasItsTime(t *testing.T) {
 	ended(t, first)
 }
 
+// Of those that send too much together, whoever sent most has to leave; who has
+// shown who it is, or has left, counts no more.
+func TestTheLoudestStrangerLeaves(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	d := gateways(t, 1, 0, 0, 0, zerolog.New(zerolog.SyncWriter(&log)))[0]
+	says := func(c net.Conn, v server.Visitor, n int) {
+		t.Helper()
+		_, err := c.Write(make([]byte, n))
+		require.NoError(t, err)
+		_, err = io.ReadFull(v, make([]byte, n))
+		require.NoError(t, err)
+	}
+	const most = server.GateShaking
+	known, knownInside := d.enter()
+	says(known, knownInside, most-100)
+	knownInside.Admit()
+	quiet, quietInside := d.enter()
+	says(quiet, quietInside, 100)
+	loud, loudInside := d.enter()
+	says(loud, loudInside, 500)
+	loudInside.Secured()
+	gone, goneInside := d.enter()
+	says(gone, goneInside, 400)
+	require.NoError(t, goneInside.Close())
+	last, lastInside := d.enter()
+	says(last, lastInside, 400)
+	passes(t, loud, loudInside)
+
+	says(last, lastInside, 1)
+	ended(t, loud)
+	_, err := loudInside.Read(make([]byte, 1))
+	require.ErrorIs(t, err, iot.ErrServiceUnavailable)
+	for c, v := range map[net.Conn]server.Visitor{known: knownInside, quiet: quietInside, last: lastInside} {
+		passes(t, c, v)
+	}
+	says(last, lastInside, most-501)
+	passes(t, quiet, quietInside)
+	_, err = last.Write(make([]byte, 2))
+	require.NoError(t, err)
+	_, _ = lastInside.Read(make([]byte, 2))
+	ended(t, last)
+	_ = d.gate.Close()
+	assert.Contains(t, log.String(), "more than 1000 bytes to establish TLS: those that sent most are closed")
+}
+
 func TestAGateThatClosesLetsNobodyWait(t *testing.T) {
 	t.Parallel()
 	d := gateways(t, 1, 0, 1, long, zerolog.Nop())[0]

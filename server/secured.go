@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/linarite/linarite/auth"
 	"github.com/linarite/linarite/internal/clock"
 )
 
@@ -62,6 +63,7 @@ func (c *secured) shake() {
 		v.Secured()
 	}
 	if err == nil {
+		auth.ThinChain(c.Conn.ConnectionState().PeerCertificates)
 		return
 	}
 	reason := err.Error()

@@ -95,11 +95,11 @@ func TestChainsThatAreTooLarge(t *testing.T) {
 		shown  tls.Certificate
 		reason string
 	}{
-		"ten certificates":           {shown(t, 10, 1), ""},
-		"eleven certificates":        {shown(t, 11, 1), "the client shows 11 certificates, 10 are allowed"},
-		"40 KB":                      {shown(t, 1, 40<<10), ""},
-		"70 KB":                      {shown(t, 1, 70<<10), "more than 65536 bytes, and TLS is not established"},
-		"seven certificates of 10KB": {shown(t, 7, 10<<10), "more than 65536 bytes, and TLS is not established"},
+		"ten certificates":          {shown(t, 10, 1), ""},
+		"eleven certificates":       {shown(t, 11, 1), "the client shows 11 certificates, 10 are allowed"},
+		"10 KB":                     {shown(t, 1, 10<<10), ""},
+		"20 KB":                     {shown(t, 1, 20<<10), "more than 16384 bytes, and TLS is not established"},
+		"nine certificates of 2 KB": {shown(t, 9, 2<<10), "more than 16384 bytes, and TLS is not established"},
 	} {
 		for door, addr := range doors {
 			for _, version := range versions {
@@ -116,7 +116,7 @@ func TestChainsThatAreTooLarge(t *testing.T) {
 		}
 	}
 	log.await(t, "the client shows 11 certificates, 10 are allowed", refused/3)
-	log.await(t, "more than 65536 bytes, and TLS is not established", 2*refused/3)
+	log.await(t, "more than 16384 bytes, and TLS is not established", 2*refused/3)
 }
 
 // What follows the handshake may be as long as it likes.

@@ -11,10 +11,12 @@ import (
 	"github.com/linarite/linarite/iot"
 )
 
-// maxHandshake is how many bytes a client may send until TLS is established:
-// several times what the longest chain of certificates has. Differs: the
-// service's bound is not published.
-const maxHandshake = 64 << 10
+// Bounds of what clients send until TLS is established. Differs: the service's are
+// not published.
+const (
+	maxHandshake  = 16 << 10 // of one client: several times what devices' certificates have
+	maxHandshakes = 4 << 20  // of all strangers at a door: 4 KB of each, where there are a thousand
+)
 
 // visitor is a connection that came through a gate.
 type visitor struct {
@@ -28,6 +30,7 @@ type visitor struct {
 	// Guarded by gate.mu.
 	place *list.Element // among the strangers; nil once it is none
 	left  bool
+	heard int // how many bytes it has sent to establish TLS
 }
 
 // Secured says that the TLS handshake is over. Whoever reads from the connection
@@ -46,8 +49,7 @@ func (v *visitor) admit() {
 	if v.place == nil {
 		return
 	}
-	v.gate.strangers.Remove(v.place)
-	v.place = nil
+	v.gate.forget(v)
 	select {
 	case v.gate.fewer <- struct{}{}:
 	default: // who waits has not looked since it was last told
@@ -72,6 +74,7 @@ func (v *visitor) Read(p []byte) (int, error) {
 			v.shaking = 1 // the handshake goes on, and so does this
 			return 0, errLongHandshake
 		}
+		v.gate.hear(v, n)
 	}
 	if err != nil && v.shownOut.Load() {
 		err = fmt.Errorf("%w: %w", iot.ErrServiceUnavailable.Because("too many connections that have not shown who they are"), err)

@@ -27,6 +27,8 @@ var amqpStrangers = map[string]conversation{
 	"a frame that is cut":                     unknown(half, saslHeader, amqpFrame(1, long(100))[:50]),
 	"a mechanism there is not":                unknown(closed, saslHeader, saslInit("GUESS", "")),
 	"a mechanism of 255 bytes":                unknown(closed, saslHeader, saslInit(long(255), "")),
+	"EXTERNAL without a certificate":          unknown(closed, saslHeader, saslInit("EXTERNAL", "")),
+	"a device without its certificate":        unknown(closed, attachesCertified),
 	"PLAIN without anything":                  unknown(closed, saslHeader, saslInit("PLAIN", "")),
 	"PLAIN with a wrong key":                  unknown(closed, saslHeader, saslInit("PLAIN", "\x00iothubowner\x00"+base64.StdEncoding.EncodeToString([]byte(long(32))))),
 	"PLAIN of 60 KB":                          unknown(closed, saslHeader, saslInit("PLAIN", "\x00"+long(60000)+"\x00x")),

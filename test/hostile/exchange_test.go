@@ -12,9 +12,9 @@ import (
 )
 
 // exchange is a raw HTTP request, and the statuses it may be answered with; 0 is
-// a connection that is closed without an answer. In the request, {host}, {token}
-// and {device} stand for the hub's name, a back end's good token and the
-// attacker's device.
+// a connection that is closed without an answer. In the request, {host}, {token},
+// {device} and {device-token} stand for the hub's name, a back end's good token,
+// the attacker's device and its good token.
 type exchange struct {
 	sent string
 	want []int
@@ -47,6 +47,9 @@ func (a *attacker) fill(request string) string {
 	request = strings.ReplaceAll(request, "{device}", a.device.DeviceID)
 	if strings.Contains(request, "{token}") {
 		request = strings.ReplaceAll(request, "{token}", a.ownerToken())
+	}
+	if strings.Contains(request, "{device-token}") {
+		request = strings.ReplaceAll(request, "{device-token}", a.token())
 	}
 	return request
 }

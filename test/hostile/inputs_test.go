@@ -24,8 +24,10 @@ func groups() []group {
 		{"strangers", strangers},
 		{"members", members},
 		{"TLS", tlsInputs()},
+		{"certificates", certificateInputs()},
 		{"WebSocket", webSocketInputs()},
 		{"service", serviceInputs()},
+		{"devices over HTTPS", inputsOf(harness.HTTPSPort, httpsDevices)},
 		{"control", controlInputs()},
 		{"languages", inputsOf(harness.HTTPSPort, languages)},
 		{"rules", inputsOf(harness.ControlPort, rules)},
@@ -55,6 +57,7 @@ func TestHostilePeers(t *testing.T) {
 	t.Run("floods", testFloods)
 	t.Run("a crowd", testCrowd)
 	t.Run("stalled readers", testStalledReaders)
+	t.Run("show-offs", testShowOffs)
 }
 
 // few is how many do the same thing at once while the neighbour is listened to:

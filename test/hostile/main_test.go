@@ -11,12 +11,12 @@
 //   - no secret is in the log, at no level.
 //
 // An input is a row of a table, and many attackers send it at once. The tables are
-// strangers (MQTT before CONNACK), members (MQTT after it), tlsInputs, webSocket,
-// service and control; amqpStrangers, amqpDevices and amqpBackEnds (AMQP before and
-// after a login), which are sent over TLS and over WebSocket; patient and
-// patientAMQP are inputs that wait for a deadline of the hub's, floods those that
-// are sent over and over, and indiscreet and indiscreetAMQP those that put secrets
-// where they do not belong.
+// strangers (MQTT before CONNACK), members (MQTT after it), tlsInputs,
+// certificateInputs, webSocket, service, httpsDevices and control; amqpStrangers,
+// amqpDevices and amqpBackEnds (AMQP before and after a login), which are sent over
+// TLS and over WebSocket; patient and patientAMQP are inputs that wait for a deadline
+// of the hub's, floods those that are sent over and over, and indiscreet and
+// indiscreetAMQP those that put secrets where they do not belong.
 package hostile_test
 
 import (
@@ -42,6 +42,7 @@ const (
 	stalledAddress   = "127.0.0.37" // of the hub whose events are not read
 	strangersAddress = "127.0.0.38" // of the hub that knows few strangers
 	crowdAddress     = "127.0.0.39" // of the hub that has few places for an address
+	showOffAddress   = "127.0.0.44" // of the hub that strangers show certificates
 )
 
 func TestMain(m *testing.M) {

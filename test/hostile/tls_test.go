@@ -129,7 +129,7 @@ func tlsInputs() map[string]input {
 		"no name at all":               tolerates(func(c *tls.Config) { c.ServerName, c.InsecureSkipVerify = "", true }),
 		"protocols nobody speaks":      tolerates(func(c *tls.Config) { c.NextProtos = names255() }),
 		"a certificate of one's own":   tolerates(func(c *tls.Config) { c.Certificates = []tls.Certificate{selfSigned(0)} }),
-		"a certificate of 50 KB":       tolerates(func(c *tls.Config) { c.Certificates = []tls.Certificate{selfSigned(50 << 10)} }),
+		"a certificate of 10 KB":       tolerates(func(c *tls.Config) { c.Certificates = []tls.Certificate{selfSigned(10 << 10)} }),
 		"HTTP/2 and nothing else":      shakes(harness.HTTPSPort, func(c *tls.Config) { c.NextProtos = []string{"h2"} }),
 		"a ClientHello to the plain control port": below(harness.ControlPort,
 			record(tlsHandshake, tls.VersionTLS10, clientHello([]byte{0xC0, 0x2B}, nil)), half),

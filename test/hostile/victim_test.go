@@ -39,6 +39,7 @@ func newVictim(t *testing.T, hub *harness.Hub) *victim {
 		v.secrets.add(device.Key)
 		v.devices = append(v.devices, device)
 	}
+	v.certify(t)
 	return v
 }
 

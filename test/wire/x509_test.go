@@ -239,7 +239,7 @@ func TestChainsThatAreTooLong(t *testing.T) {
 			why   string
 		}{
 			"many":  {shown(selfSigned(t, "x"), forest(t, 10)...), "the client shows 11 certificates, 10 are allowed"},
-			"large": {shown(selfSigned(t, strings.Repeat("x", 70<<10))), "the client sends more than 65536 bytes, and TLS is not established"},
+			"large": {shown(selfSigned(t, strings.Repeat("x", 20<<10))), "the client sends more than 16384 bytes, and TLS is not established"},
 		} {
 			t.Run(name+" on port "+port, func(t *testing.T) {
 				t.Parallel()
