@@ -204,7 +204,7 @@ func testShowOffs(t *testing.T) {
 	stop := v.watch(t)
 	largest := shown(ownKey, certificate(ownKey, ownKey, certified, manyNames))
 	for _, port := range []string{harness.MQTTPort, harness.HTTPSPort, harness.AMQPSPort} {
-		n.undisturbed(t, "show-offs on port "+port, func(int) {
+		n.undisturbed(t, "show-offs on port "+port, attackers, func() {
 			for range showOffs {
 				p, err := (&attacker{victim: v}).shows(port, largest)
 				if err == nil {
