@@ -3,8 +3,11 @@ package amqp
 import (
 	"github.com/linarite/linarite/amqp/codec"
 	"github.com/linarite/linarite/amqp/transport"
+	"github.com/linarite/linarite/auth"
 	"github.com/linarite/linarite/c2d"
+	"github.com/linarite/linarite/hub"
 	"github.com/linarite/linarite/iot"
+	"github.com/linarite/linarite/monitoring"
 )
 
 // sendCredit is how many messages a sender may be ahead of their settlement.
@@ -30,37 +33,43 @@ func (p *peer) deviceBound(l *transport.Link, path string) (transport.Node, *cod
 
 // sendToDevice queues a message and says what became of it.
 func (p *peer) sendToDevice(d *transport.Delivery) {
-	err := p.queue(d)
+	id, m, err := p.queue(d)
 	if err == nil {
 		d.Settle(&codec.Accepted{})
 		return
 	}
+	messageID, _ := m.System.Get(iot.MessageID)
+	p.srv.hub.Record(monitoring.Record{
+		Category: monitoring.C2DCommands, Operation: "ingress", Err: hub.Failure(err), Identity: id,
+		Caller:  monitoring.Caller{Protocol: p.protocol, AuthType: auth.MethodOfPolicies, RemoteAddr: p.remote},
+		Message: monitoring.Message{ID: messageID, Size: m.Size(), Ack: m.Ack.String(), Expiry: m.Expiry},
+	})
 	p.srv.log.Debug().Str("op", "c2d").Str("remote", p.remote).Msg("message rejected: " + iot.Masked(err.Error()))
 	d.Settle(&codec.Rejected{Error: failure(err)})
 }
 
-func (p *peer) queue(d *transport.Delivery) error {
+func (p *peer) queue(d *transport.Delivery) (id iot.Identity, message c2d.Message, err error) {
 	if d.Format != 0 {
-		return iot.ErrArgumentInvalid.Because("messages to devices cannot be sent in batches")
+		return id, message, iot.ErrArgumentInvalid.Because("messages to devices cannot be sent in batches")
 	}
 	m, err := codec.DecodeMessage(d.Message)
 	if err != nil {
-		return iot.ErrFormat.Because("%s", err)
+		return id, message, iot.ErrFormat.Because("%s", err)
 	}
 	to := ""
 	if m.Properties != nil {
 		to = codec.Text(m.Properties.To)
 	}
-	id, rest, ok := parseIdentity(parseAddress(to).path)
+	named, rest, ok := parseIdentity(parseAddress(to).path)
 	if !ok || !(place{path: rest}).is("messages/devicebound") {
-		return iot.ErrArgumentInvalid.Because("the message's to is %s, not /devices/{id}/messages/devicebound", iot.Printable(to))
+		return id, message, iot.ErrArgumentInvalid.Because("the message's to is %s, not /devices/{id}/messages/devicebound", iot.Printable(to))
 	}
-	message, err := outbound(m)
-	if err != nil {
-		return err
+	id = named
+	if message, err = outbound(m); err != nil {
+		return id, message, err
 	}
 	_, err = p.srv.hub.Send(id, message)
-	return err
+	return id, message, err
 }
 
 // outbound is a message to a device as its sender meant it.

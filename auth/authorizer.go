@@ -251,6 +251,9 @@ func describe(id iot.Identity) string {
 	return fmt.Sprintf("device %q", id.DeviceID)
 }
 
+// MethodOfPolicies is how back ends authenticate, in the same words.
+const MethodOfPolicies = methodHub
+
 // Method is how an identity that shows a token, or else a certificate, means to
 // authenticate, in the words of iothub-connection-auth-method.
 // IoT Hub: contract.md §4.4.

@@ -17,6 +17,21 @@ type Delivery struct {
 	EnqueuedTime  time.Time // when the hub took it in
 }
 
+// Undelivered is a message that left its queue by itself.
+type Undelivered struct {
+	Message
+	Outcome       string // Expired or DeliveryCountExceeded
+	DeliveryCount int
+	EnqueuedTime  time.Time
+	Expires       time.Time
+}
+
+func undelivered(f fate[letter]) Undelivered {
+	return Undelivered{
+		Message: f.value.Message, Outcome: f.outcome, DeliveryCount: f.count, EnqueuedTime: f.enqueued, Expires: f.expiry,
+	}
+}
+
 // Receive locks and hands out the oldest available message with a sequence
 // number above after (0: any); ok is false when there is none. lockFor is how
 // long the message is the receiver's; 0 is Lock.
@@ -65,6 +80,7 @@ func (s *Store) remove(id iot.Identity, lockToken string, outcome string) error 
 		return iot.ErrMessageLockLost
 	}
 	now := s.clk.Now()
+	s.total--
 	s.report(b, it, outcome, now)
 	b.alarm.set(b.soonest, now)
 	return nil
@@ -97,10 +113,14 @@ func (s *Store) giveBack(id iot.Identity, lockToken string, counts bool) (ok boo
 	now := s.clk.Now()
 	f, ok := b.queue.giveBack(lockToken, counts, now)
 	if f.outcome != "" {
+		s.total--
 		s.report(b, f.item, f.outcome, now)
 	}
 	b.alarm.set(b.soonest, now)
 	s.mu.Unlock()
+	if f.outcome != "" {
+		s.o.Gone(id, undelivered(f))
+	}
 	if ok && f.outcome == "" {
 		s.o.Available(id)
 	}
@@ -116,11 +136,15 @@ func (s *Store) tick(b *box, turn uint64) {
 	}
 	now := s.clk.Now()
 	dead, freed := b.queue.tick(now)
+	s.total -= len(dead)
 	for _, f := range dead {
 		s.report(b, f.item, f.outcome, now)
 	}
 	b.alarm.set(b.soonest, now)
 	s.mu.Unlock()
+	for _, f := range dead {
+		s.o.Gone(b.id, undelivered(f))
+	}
 	if freed {
 		s.o.Available(b.id)
 	}

@@ -248,6 +248,7 @@ func (w *walk) settle(how string, do func(iot.Identity, string) error) {
 
 func (w *walk) compare() {
 	require.Equal(w.t, len(w.model.messages), w.store.Depth(device))
+	require.Equal(w.t, len(w.model.messages), w.store.Messages())
 	require.Equal(w.t, w.model.last, w.store.Last(device))
 	require.Equal(w.t, w.model.available, w.available)
 	history := w.store.Feedback().History()

@@ -33,6 +33,9 @@ type Options struct {
 	// it was enqueued, abandoned or released, or a lock ran out. It is called
 	// without locks held and must be short.
 	Available func(iot.Identity)
+	// Gone is told of a message that left its queue by itself: it expired, or was
+	// given back too often. It is called without locks held and must be short.
+	Gone func(iot.Identity, Undelivered)
 }
 
 // Store is the queues of all devices of a hub.
@@ -42,6 +45,7 @@ type Store struct {
 	feedback *Feedback
 
 	mu    sync.Mutex // taken before feedback's
+	total int        // messages of all queues
 	boxes map[iot.Identity]*box
 }
 
@@ -75,6 +79,9 @@ func (o Options) withDefaults() Options {
 	o.FeedbackMaxDeliveryCount = cmp.Or(o.FeedbackMaxDeliveryCount, 10)
 	if o.Available == nil {
 		o.Available = func(iot.Identity) {}
+	}
+	if o.Gone == nil {
+		o.Gone = func(iot.Identity, Undelivered) {}
 	}
 	return o
 }
@@ -113,6 +120,7 @@ func (s *Store) Enqueue(id iot.Identity, generation string, m Message) (sequence
 		return 0, iot.ErrQueueFull.Because("C2D messages enqueued for the device exceeded the queue limit of %d", s.o.MaxDepth)
 	}
 	sequence = b.push(letter{m, generation}, now, expiry).sequence
+	s.total++
 	b.alarm.set(b.soonest, now)
 	s.mu.Unlock()
 	s.o.Available(id)
@@ -143,6 +151,7 @@ func (s *Store) Purge(id iot.Identity) int {
 	}
 	now := s.clk.Now()
 	all := b.drain()
+	s.total -= len(all)
 	for _, it := range all {
 		s.report(b, it, Purged, now)
 	}
@@ -158,6 +167,13 @@ func (s *Store) Depth(id iot.Identity) int {
 		return len(b.items)
 	}
 	return 0
+}
+
+// Messages is how many messages there are in all queues, locked ones included.
+func (s *Store) Messages() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.total
 }
 
 // Last is the highest sequence number given in a queue so far, 0 before the
@@ -179,6 +195,7 @@ func (s *Store) Delete(id iot.Identity) {
 	defer s.mu.Unlock()
 	if b := s.boxes[id]; b != nil {
 		b.alarm.stop()
+		s.total -= len(b.items)
 		delete(s.boxes, id)
 	}
 	s.feedback.discard(id)
@@ -192,6 +209,7 @@ func (s *Store) Clear() {
 		b.alarm.stop()
 	}
 	clear(s.boxes)
+	s.total = 0
 	s.feedback.clear()
 }
 

@@ -170,6 +170,7 @@ func TestMetrics(t *testing.T) {
 	d.connect(iot.Module("d2", "m1")).says(t, "2")
 	_, err := d.hub.CreateDevice(registry.Device{ID: "d3", Status: registry.Disabled})
 	require.NoError(t, err)
+	d.hub.Refused(iot.Device("d1"), "192.0.2.1:1", "Mqtt", iot.ErrUnauthorized)
 	d.tell("d2", `{"messageId":"m1","ack":"full","ttl":"1m"}`)
 	d.tell("d2", `{}`)
 	d.hub.Clock().Advance(time.Minute)
@@ -186,6 +187,15 @@ func TestMetrics(t *testing.T) {
 		`linarite_clock_offset_seconds 60`,
 		`linarite_events_appended_total{partition="0"}`,
 		`linarite_events_retained{partition="3"}`,
+		`linarite_d2c_telemetry_ingress_total{outcome="all"} 2`,
+		`linarite_d2c_telemetry_ingress_total{outcome="success"} 2`,
+		`linarite_d2c_telemetry_ingress_total{outcome="throttled"} 0`,
+		`linarite_c2d_commands_egress_total{outcome="complete"} 0`,
+		`linarite_c2d_messages_undelivered_total{outcome="expired"} 1`,
+		`linarite_c2d_methods_total{outcome="failure"} 0`,
+		`linarite_twin_operations_total{by="d2c",operation="update",outcome="success"} 0`,
+		`linarite_twin_queries_total{outcome="success"} 0`,
+		`linarite_connections_refused_total{code="401003"} 1`,
 		`go_goroutines `,
 	} {
 		assert.Contains(t, a.body, "\n"+line)

@@ -43,6 +43,10 @@ type collector struct {
 
 	routed                   *prometheus.Desc
 	sent, waiting, endpoints *prometheus.Desc
+	latency                  *prometheus.Desc
+
+	telemetry, commands, expired, methods, methodBytes *prometheus.Desc
+	twins, queries, queryBytes, refused, lines         *prometheus.Desc
 }
 
 func newCollector(h *hub.Hub) *collector {
@@ -63,6 +67,18 @@ func newCollector(h *hub.Hub) *collector {
 		sent:             desc("endpoint_messages_total", "Messages that came for a custom endpoint, were delivered, or were dropped: too many waited, or it refused them for good.", "endpoint", "outcome"),
 		waiting:          desc("endpoint_waiting_messages", "Messages that are not delivered yet.", "endpoint"),
 		endpoints:        desc("endpoint_state", "1 for the state that a custom endpoint is in.", "endpoint", "state"),
+		latency:          desc("endpoint_latency_seconds", "From a message's ingress until a custom endpoint took it.", "endpoint"),
+
+		telemetry:   desc("d2c_telemetry_ingress_total", "Messages of devices: all that were tried, that were accepted, that were throttled.", "outcome"),
+		commands:    desc("c2d_commands_egress_total", "Cloud-to-device messages that devices settled.", "outcome"),
+		expired:     desc("c2d_messages_undelivered_total", "Cloud-to-device messages that expired, or were given back too often.", "outcome"),
+		methods:     desc("c2d_methods_total", "Direct methods.", "outcome"),
+		methodBytes: desc("c2d_methods_bytes_total", "Bytes of direct methods' payloads.", "direction"),
+		twins:       desc("twin_operations_total", "Twins that back ends (c2d) and devices (d2c) read and updated.", "by", "operation", "outcome"),
+		queries:     desc("twin_queries_total", "Pages of twin queries.", "outcome"),
+		queryBytes:  desc("twin_queries_result_bytes_total", "Bytes that twin queries answered."),
+		refused:     desc("connections_refused_total", "Devices that were turned away, by error code.", "code"),
+		lines:       desc("resource_log_records_total", "Records of the resource log.", "outcome"),
 	}
 }
 
@@ -70,7 +86,8 @@ func newCollector(h *hub.Hub) *collector {
 func (c *collector) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		c.total, c.connected, c.connectedModules, c.appended, c.retained, c.queued, c.feedback, c.offset,
-		c.routed, c.sent, c.waiting, c.endpoints,
+		c.routed, c.sent, c.waiting, c.endpoints, c.latency,
+		c.telemetry, c.commands, c.expired, c.methods, c.methodBytes, c.twins, c.queries, c.queryBytes, c.refused, c.lines,
 	} {
 		out <- d
 	}
@@ -81,18 +98,20 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
-	total, enabled, disabled := c.hub.Statistics()
+	_, enabled, disabled := c.hub.Statistics()
 	gauge(c.total, float64(enabled), "enabled")
 	gauge(c.total, float64(disabled), "disabled")
-	gauge(c.connected, float64(c.hub.ConnectedDevices()))
-	gauge(c.connectedModules, float64(c.modules()))
-	gauge(c.queued, float64(c.messages(total)))
+	m := c.hub.Metrics()
+	gauge(c.connected, float64(m.ConnectedDevices))
+	gauge(c.connectedModules, float64(m.ConnectedModules))
+	gauge(c.queued, float64(m.QueuedMessages))
 	gauge(c.offset, c.hub.Clock().Offset().Seconds())
 	for status, n := range c.outcomes() {
 		gauge(c.feedback, float64(n), status)
 	}
 	c.log(out, gauge)
 	c.routing(out, gauge)
+	c.operations(out, &m)
 }
 
 // log reads the built-in endpoint's partitions.
@@ -123,23 +142,48 @@ func (c *collector) routing(out chan<- prometheus.Metric, gauge func(*prometheus
 		count(c.sent, e.Dropped, e.Name, "dropped")
 		gauge(c.waiting, float64(e.Waiting), e.Name)
 		gauge(c.endpoints, 1, e.Name, string(e.Health.State))
+		out <- prometheus.MustNewConstSummary(c.latency, e.Delivered, e.Latency.Seconds(), nil, e.Name)
 	}
 }
 
-func (c *collector) modules() (n int) {
-	for _, connection := range c.hub.Connections() {
-		if connection.Connected && connection.Identity.IsModule() {
-			n++
-		}
+// operations reads what was counted of operations.
+// IoT Hub: contract.md §23.3.
+func (c *collector) operations(out chan<- prometheus.Metric, m *hub.Metrics) {
+	count := func(d *prometheus.Desc, n uint64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), labels...)
 	}
-	return n
-}
-
-func (c *collector) messages(devices int) (n int) {
-	for _, d := range c.hub.Devices(devices) {
-		n += d.MessageCount
+	count(c.telemetry, m.TelemetryAttempts, "all")
+	count(c.telemetry, m.TelemetryAccepted, "success")
+	count(c.telemetry, m.TelemetryThrottled, "throttled")
+	count(c.commands, m.MessagesCompleted, "complete")
+	count(c.commands, m.MessagesAbandoned, "abandon")
+	count(c.commands, m.MessagesRejected, "reject")
+	count(c.expired, m.MessagesExpired, "expired")
+	count(c.expired, m.MessagesDeadLettered, "deliveryCountExceeded")
+	count(c.methods, m.Methods, "success")
+	count(c.methods, m.MethodsFailed, "failure")
+	count(c.methodBytes, m.MethodRequestBytes, "request")
+	count(c.methodBytes, m.MethodBytes, "response")
+	for _, twin := range []struct {
+		by, operation string
+		ok, failed    uint64
+	}{
+		{"c2d", "read", m.TwinReads, m.TwinReadsFailed},
+		{"c2d", "update", m.TwinUpdates, m.TwinUpdatesFailed},
+		{"d2c", "read", m.DeviceReads, m.DeviceReadsFailed},
+		{"d2c", "update", m.DeviceUpdates, m.DeviceUpdatesFailed},
+	} {
+		count(c.twins, twin.ok, twin.by, twin.operation, "success")
+		count(c.twins, twin.failed, twin.by, twin.operation, "failure")
 	}
-	return n
+	count(c.queries, m.Queries, "success")
+	count(c.queries, m.QueriesFailed, "failure")
+	count(c.queryBytes, m.QueryBytes)
+	for code, n := range m.Refused {
+		count(c.refused, n, strconv.Itoa(code))
+	}
+	count(c.lines, m.ResourceLogWritten, "written")
+	count(c.lines, m.ResourceLogLost, "dropped")
 }
 
 func (c *collector) outcomes() map[string]int {

@@ -14,6 +14,7 @@ type connections struct {
 	mu      sync.Mutex
 	places  map[iot.Identity]*place
 	online  int // devices, not modules
+	modules int
 	refused []Refusal
 	changed chan struct{} // closed by the next change of who is connected; nil when nobody waits
 }
@@ -115,9 +116,18 @@ func (c *connections) watch(id iot.Identity) (connected bool, changed <-chan str
 }
 
 func (c *connections) count(s *Session, n int) {
-	if !s.Identity().IsModule() {
+	if s.Identity().IsModule() {
+		c.modules += n
+	} else {
 		c.online += n
 	}
+}
+
+// counts is how many devices and modules are connected.
+func (c *connections) counts() (devices, modules int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.online, c.modules
 }
 
 // keep stores a transport's state, unless a newer connection took over.
@@ -169,7 +179,7 @@ func (c *connections) clear() {
 	defer c.mu.Unlock()
 	c.places = map[iot.Identity]*place{}
 	c.refused = nil
-	c.online = 0
+	c.online, c.modules = 0, 0
 	c.states.clear()
 	c.ring()
 }

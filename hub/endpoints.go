@@ -28,6 +28,7 @@ type EndpointView struct {
 	routing.Endpoint
 	Health routing.Health
 	routing.Counts
+	Latency time.Duration // of all that were taken together, from ingress on
 }
 
 // endpoint is a custom endpoint at work: its log, and a goroutine that carries
@@ -46,8 +47,9 @@ type endpoint struct {
 	abort   context.CancelFunc
 	over    chan struct{} // closed when the goroutine has ended
 
-	mu     sync.Mutex
-	health routing.Health
+	mu      sync.Mutex
+	health  routing.Health
+	latency time.Duration // of all that was delivered, from ingress on
 }
 
 // openEndpoint makes an endpoint, which does nothing before run. log is that of
@@ -76,6 +78,7 @@ func (e *endpoint) accept(m *routing.Message) {
 	if e.log.Append(m) > 0 && e.full.allow(e.hub.clock.Now()) {
 		e.line(zerolog.WarnLevel, "DroppedMessage").Uint64("dropped", e.log.Counts().Dropped).
 			Msg("too many messages wait for the endpoint: the oldest are dropped")
+		e.fares("DroppedMessage", iot.ErrQueueFull.Because("too many messages wait for the endpoint: the oldest are dropped"))
 	}
 }
 
@@ -99,9 +102,21 @@ func (e *endpoint) run() {
 		if done < len(batch) && err == nil {
 			err = fmt.Errorf("%d of %d messages were taken", done, len(batch))
 		}
+		e.lasted(batch[:done])
 		if !e.settled(batch[0].Sequence, done, err) {
 			return
 		}
+	}
+}
+
+// lasted adds up how long messages were on their way.
+// IoT Hub: contract.md §23.3, d2c.endpoints.latency.
+func (e *endpoint) lasted(delivered []routing.Message) {
+	now := e.hub.clock.Now()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for i := range delivered {
+		e.latency += max(now.Sub(delivered[i].Enqueued), 0)
 	}
 }
 
@@ -111,6 +126,7 @@ func (e *endpoint) refused(messages int, why string) {
 	if e.unwanted.allow(e.hub.clock.Now()) {
 		e.line(zerolog.WarnLevel, "DroppedMessage").Int("messages", messages).Str("reason", why).
 			Msg("the endpoint refuses messages for good: they are dropped")
+		e.fares("InvalidMessage", iot.ErrBadRequest.Because("the endpoint refuses messages for good: %s", why))
 	}
 }
 
@@ -124,10 +140,13 @@ func (e *endpoint) settled(first uint64, done int, err error) bool {
 	case before == now.State:
 	case now.State == routing.Dead:
 		e.line(zerolog.ErrorLevel, "EndpointDead").Err(err).Msg("the endpoint has failed for more than an hour")
+		e.fares("EndpointDead", err)
 	case now.State == routing.Unhealthy:
 		e.line(zerolog.WarnLevel, "EndpointUnhealthy").Err(err).Msg("the endpoint does not take messages")
+		e.fares("EndpointUnhealthy", err)
 	default:
 		e.line(zerolog.InfoLevel, "EndpointHealthy").Msg("the endpoint takes messages")
+		e.fares("EndpointHealthy", nil)
 	}
 	return due == nil || e.await(due)
 }
@@ -174,7 +193,7 @@ func (e *endpoint) closeSink() {
 func (e *endpoint) view() EndpointView {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	v := EndpointView{Endpoint: e.settings, Health: e.health, Counts: e.log.Counts()}
+	v := EndpointView{Endpoint: e.settings, Health: e.health, Counts: e.log.Counts(), Latency: e.latency}
 	if v.Health.State == "" {
 		v.Health.State = routing.Unknown
 	}

@@ -96,6 +96,7 @@ type Hub struct {
 	configuring sync.Mutex // one change of the routing at a time
 	routes      atomic.Pointer[routes]
 	routed      routed
+	counts      counts
 
 	connections *connections
 	callers     callers
@@ -122,7 +123,7 @@ func New(o Options) (*Hub, error) {
 		hashSeed: maphash.MakeSeed(), done: make(chan struct{}), scans: make(chan struct{}, scansAtOnce()),
 	}
 	h.defaults()
-	o.C2D.Available = h.messageAvailable
+	o.C2D.Available, o.C2D.Gone = h.messageAvailable, h.undelivered
 	h.registry = registry.NewStore(h.clock)
 	h.twins = twin.NewStore(h.clock)
 	h.queues = c2d.NewStore(h.clock, o.C2D)
@@ -243,6 +244,7 @@ func (h *Hub) clear() []*endpoint {
 	h.clock.Rewind()
 	h.events.Clear()
 	h.operations.Clear()
+	h.counts.reset()
 	h.trusted.Clear()
 	h.authorize()
 	return h.unroute()

@@ -109,15 +109,17 @@ func (s *Session) unsettled() map[uint64]lock {
 
 // Complete says that the device has dealt with a message. Error: 412002 when its
 // lock was lost.
-func (s *Session) Complete(d c2d.Delivery) error { return s.settle(d, s.hub.queues.Complete) }
+func (s *Session) Complete(d c2d.Delivery) error {
+	return s.settle("complete", d, s.hub.queues.Complete)
+}
 
 // Abandon gives a message back, to be delivered again. Error: 412002.
-func (s *Session) Abandon(d c2d.Delivery) error { return s.settle(d, s.hub.queues.Abandon) }
+func (s *Session) Abandon(d c2d.Delivery) error { return s.settle("abandon", d, s.hub.queues.Abandon) }
 
 // Reject says that the device will never deal with a message. Error: 412002.
-func (s *Session) Reject(d c2d.Delivery) error { return s.settle(d, s.hub.queues.Reject) }
+func (s *Session) Reject(d c2d.Delivery) error { return s.settle("reject", d, s.hub.queues.Reject) }
 
-func (s *Session) settle(d c2d.Delivery, how func(iot.Identity, string) error) error {
+func (s *Session) settle(operation string, d c2d.Delivery, how func(iot.Identity, string) error) error {
 	s.mu.Lock()
 	if s.held[d.Sequence].token == d.LockToken {
 		delete(s.held, d.Sequence)
@@ -125,6 +127,7 @@ func (s *Session) settle(d c2d.Delivery, how func(iot.Identity, string) error) e
 	s.mu.Unlock()
 	s.touch(s.hub.clock.Now())
 	err := how(s.Identity(), d.LockToken)
+	s.settled(operation, &d, err)
 	s.deliver()
 	return err
 }

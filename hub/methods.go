@@ -36,6 +36,14 @@ type MethodCall struct {
 //
 // IoT Hub: contract.md §11, iot-hub-devguide-direct-methods.
 func (h *Hub) Invoke(ctx context.Context, id iot.Identity, call MethodCall) (methods.Response, error) {
+	r, err := h.invoke(ctx, id, call)
+	outcome(err, &h.counts.methods, &h.counts.methodsFailed)
+	h.counts.methodRequests.Add(uint64(len(call.Payload)))
+	h.counts.methodAnswers.Add(uint64(len(r.Payload)))
+	return r, err
+}
+
+func (h *Hub) invoke(ctx context.Context, id iot.Identity, call MethodCall) (methods.Response, error) {
 	if call.ResponseTimeout == 0 {
 		call.ResponseTimeout = DefaultResponseTimeout
 	}

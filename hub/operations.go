@@ -126,6 +126,7 @@ func (h *Hub) disconnected(s *Session, reason error) {
 
 // turnedAway tells that a device was not let in.
 func (h *Hub) turnedAway(who iot.Identity, c monitoring.Caller, err error) {
+	h.counts.refuse(err)
 	h.Record(monitoring.Record{
 		Category: monitoring.Connections, Operation: "deviceConnect", Err: Failure(err), Identity: who, Caller: c,
 	})

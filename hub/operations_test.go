@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -12,6 +13,7 @@ import (
 	"github.com/linarite/linarite/hub"
 	"github.com/linarite/linarite/iot"
 	"github.com/linarite/linarite/monitoring"
+	"github.com/linarite/linarite/routing"
 )
 
 // told are the operations that the monitoring endpoint was told of, as
@@ -78,9 +80,11 @@ func TestAResourceLogThatIsNotTaken(t *testing.T) {
 	_, dropped := h.ResourceLogStatistics()
 	assert.EqualValues(t, 10, dropped)
 	close(out.release)
+	require.Eventually(t, func() bool {
+		written, _ := h.ResourceLogStatistics()
+		return written == hub.MaxLines+1
+	}, time.Minute, time.Millisecond)
 	h.Close()
-	written, _ := h.ResourceLogStatistics()
-	assert.EqualValues(t, hub.MaxLines+1, written)
 }
 
 func TestResetEmptiesOperationsMonitoring(t *testing.T) {
@@ -92,4 +96,62 @@ func TestResetEmptiesOperationsMonitoring(t *testing.T) {
 	require.NotEmpty(t, told(h))
 	require.NoError(t, h.Reset())
 	assert.Empty(t, told(h))
+}
+
+// Each flow says how its operations ended, once, and counts them.
+func TestFlowsSayHowTheirOperationsEnded(t *testing.T) {
+	t.Parallel()
+	verdict := hub.Verdict{}
+	var out bytes.Buffer
+	f := start(t, hub.Options{
+		ResourceLog: &out, Monitoring: monitoring.Settings{Routes: monitoring.Verbose},
+		Verdicts: func(hub.Operation, iot.Identity) hub.Verdict { return verdict },
+	})
+	l := newLink()
+	s := f.connect("d", l, true)
+	s.Telemetry(iot.Message{Body: []byte("ok")})
+	s.Telemetry(iot.Message{Body: make([]byte, hub.MaxTelemetry+1)})
+	verdict = hub.Verdict{Action: hub.Refuse, Err: iot.ErrThrottled}
+	s.Telemetry(iot.Message{})
+	s.TwinRequest()
+	verdict = hub.Verdict{}
+	s.Twin(func([]byte) {})
+	s.Listen(hub.Listening{Messages: true, Desired: true})
+	_, v := s.Report([]byte(`{"a":1}`), 0)
+	require.Equal(t, hub.Accept, v.Action)
+	s.Report([]byte(`[]`), 0)
+	for range 3 {
+		f.send("d", "x")
+	}
+	three := l.take()
+	require.NoError(t, s.Complete(three[0]))
+	require.NoError(t, s.Reject(three[1]))
+	require.NoError(t, s.Abandon(three[2]))
+	require.Error(t, s.Complete(three[0]))
+	s.Listen(hub.Listening{})
+	f.clock.Advance(61 * time.Minute) // the last message's lock and life run out
+	require.NoError(t, f.ChangeRouting(func(c *routing.Config) error { c.Fallback.Disabled = true; return nil }))
+	s.Telemetry(iot.Message{})
+	_, err := f.Invoke(t.Context(), iot.Device("d"), hub.MethodCall{Name: "m"})
+	require.ErrorIs(t, err, iot.ErrDeviceNotOnline)
+	_, err = f.Query(t.Context(), hub.QueryRequest{Text: "SELECT * FROM devices"})
+	require.NoError(t, err)
+	s.End(nil)
+
+	all := told(f.Hub)
+	assert.ElementsMatch(t, []string{
+		"Connections deviceConnect", "DeviceTelemetry ingress 413001", "DeviceTelemetry ingress 429001",
+		"C2DCommands complete 412002", "C2DCommands messageExpired 412000", "routes OrphanedMessage", "Connections deviceDisconnect",
+	}, all)
+	m := f.Metrics()
+	assert.EqualValues(t, []uint64{4, 2, 1}, []uint64{m.TelemetryAttempts, m.TelemetryAccepted, m.TelemetryThrottled})
+	assert.EqualValues(t, []uint64{1, 1, 1, 1}, []uint64{m.MessagesCompleted, m.MessagesRejected, m.MessagesAbandoned, m.MessagesExpired})
+	assert.EqualValues(t, []uint64{0, 1, 1, 0}, []uint64{m.Methods, m.MethodsFailed, m.Queries, m.QueriesFailed})
+	assert.EqualValues(t, []uint64{1, 1, 1, 1}, []uint64{m.DeviceReads, m.DeviceReadsFailed, m.DeviceUpdates, m.DeviceUpdatesFailed})
+	assert.Zero(t, m.QueuedMessages)
+	assert.Zero(t, m.ConnectedDevices)
+	f.Close()
+	assert.Equal(t, 5, strings.Count(out.String(), `"category":"D2CTwinOperations"`), out.String())
+	require.NoError(t, f.Reset())
+	assert.Zero(t, f.Metrics().TelemetryAttempts)
 }

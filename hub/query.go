@@ -40,6 +40,13 @@ type QueryPage struct {
 // Rows are in the order in which the identities were registered, those of GROUP
 // BY in that of their values. IoT Hub: contract.md §14; the order is [unsourced].
 func (h *Hub) Query(ctx context.Context, r QueryRequest) (QueryPage, error) {
+	p, err := h.answer(ctx, r)
+	outcome(err, &h.counts.queries, &h.counts.queriesFailed)
+	h.counts.queryBytes.Add(uint64(len(p.JSON)))
+	return p, err
+}
+
+func (h *Hub) answer(ctx context.Context, r QueryRequest) (QueryPage, error) {
 	q, err := query.CompileQuery(r.Text)
 	if err != nil {
 		return QueryPage{}, err

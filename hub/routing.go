@@ -7,6 +7,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/linarite/linarite/events"
+	"github.com/linarite/linarite/iot"
 	"github.com/linarite/linarite/routing"
 )
 
@@ -87,6 +88,7 @@ func (h *Hub) observe(d *routing.Decision, m *routing.Message) {
 		h.routed.orphaned.Add(1)
 		if h.routed.orphanedSaid.allow(m.Enqueued) {
 			h.routeLine(zerolog.InfoLevel, "OrphanedMessage", m).Msg("no route takes the message, and there is no fallback")
+			h.onItsWay("OrphanedMessage", m, "", "", nil, true)
 		}
 	}
 	if d.Undefined != "" {
@@ -94,6 +96,7 @@ func (h *Hub) observe(d *routing.Decision, m *routing.Message) {
 		if h.routed.undefinedSaid.allow(m.Enqueued) {
 			h.routeLine(zerolog.InfoLevel, "UndefinedRouteEvaluation", m).Str("route", d.Undefined).
 				Msg("the route's condition is undefined for the message")
+			h.onItsWay("UndefinedRouteEvaluation", m, d.Undefined, "", nil, true)
 		}
 	}
 	if d.Failed != "" {
@@ -101,6 +104,7 @@ func (h *Hub) observe(d *routing.Decision, m *routing.Message) {
 		if h.routed.failedSaid.allow(m.Enqueued) {
 			h.routeLine(zerolog.ErrorLevel, "RouteEvaluationError", m).Str("route", d.Failed).Err(d.Err).
 				Msg("the route's condition cannot be evaluated for the message")
+			h.onItsWay("RouteEvaluationError", m, d.Failed, "", iot.ErrContentEncoding.Because("%s", d.Err), false)
 		}
 	}
 }
@@ -116,6 +120,7 @@ func (h *Hub) tooLarge(m *routing.Message, r *routes, endpoint int) {
 	}
 	h.routeLine(zerolog.WarnLevel, "InvalidMessage", m).Str("endpoint", name).
 		Msg("the message is too large with the endpoint's enrichments")
+	h.onItsWay("InvalidMessage", m, "", name, iot.ErrMessageTooLarge.Because("the message is too large with the endpoint's enrichments"), false)
 }
 
 func (h *Hub) routeLine(level zerolog.Level, op string, m *routing.Message) *zerolog.Event {

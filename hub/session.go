@@ -62,8 +62,12 @@ func (s *Session) Keep(state any) { s.hub.connections.keep(s, state) }
 // Listen says what the device is ready to receive from now on. After the end of
 // the session it changes nothing.
 func (s *Session) Listen(l Listening) {
-	if !s.open(l) {
+	fresh, ok := s.open(l)
+	if !ok {
 		return
+	}
+	if fresh {
+		s.ofTwin("subscribe", 0, nil)
 	}
 	if l.Methods {
 		s.hub.callers.wake(s.Identity())
@@ -86,17 +90,20 @@ func (s *Session) UseMessages() {
 	}
 }
 
-func (s *Session) open(l Listening) bool {
+// open notes what the device is ready for; fresh says that changes of desired
+// properties are new among it. It is false after the end of the session.
+func (s *Session) open(l Listening) (fresh, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended {
-		return false
+		return false, false
 	}
 	if l.Messages && !s.listening.Messages && !s.request.Resume {
 		s.after = s.hub.queues.Last(s.Identity())
 	}
+	fresh = l.Desired && !s.listening.Desired
 	s.listening = l
-	return true
+	return fresh, true
 }
 
 // End says that the transport's connection is over: reason is nil after a clean

@@ -19,6 +19,15 @@ const SourceTelemetry = "Telemetry"
 // so that an acknowledgement means something. Errors: 413001 when the message is
 // too large.
 func (s *Session) Telemetry(m iot.Message) Verdict {
+	v := s.ingest(m)
+	s.hub.counts.ingress(v.failure())
+	if v.Action == Refuse {
+		s.notIngested(&m, v.Err)
+	}
+	return v
+}
+
+func (s *Session) ingest(m iot.Message) Verdict {
 	h := s.hub
 	id := s.Identity()
 	v := h.judge(OpTelemetry, id)

@@ -12,7 +12,10 @@ func (s *Session) TwinRequest() Verdict {
 	v := s.hub.judge(OpTwinRead, s.Identity())
 	if v.Action != Refuse {
 		s.touch(s.hub.clock.Now())
+		return v
 	}
+	s.hub.counts.deviceReadsFailed.Add(1)
+	s.ofTwin("read", 0, v.Err)
 	return v
 }
 
@@ -27,10 +30,14 @@ func (s *Session) Twin(answer func(view []byte)) Verdict {
 	h := s.hub
 	defer h.lock(s.Identity().DeviceID).Unlock()
 	view, err := h.twins.DeviceView(s.Identity())
+	outcome(err, &h.counts.deviceReads, &h.counts.deviceReadsFailed)
 	if err != nil {
-		return h.refuse(s.Identity(), "twin", err)
+		v := h.refuse(s.Identity(), "twin", err)
+		s.ofTwin("read", 0, v.Err)
+		return v
 	}
 	answer(view)
+	s.ofTwin("read", 0, nil)
 	return Verdict{}
 }
 
@@ -38,6 +45,18 @@ func (s *Session) Twin(answer func(view []byte)) Verdict {
 // version. ifVersion, when not 0, must be the version there is, else 412001.
 // IoT Hub: contract.md §9.2.
 func (s *Session) Report(patch []byte, ifVersion int64) (version int64, v Verdict) {
+	version, v = s.update(patch, ifVersion)
+	if err := v.failure(); err != nil {
+		s.hub.counts.deviceUpdatesFailed.Add(1)
+		s.ofTwin("update", len(patch), err)
+	} else {
+		s.hub.counts.deviceUpdates.Add(1)
+		s.ofTwin("update", len(patch), nil)
+	}
+	return version, v
+}
+
+func (s *Session) update(patch []byte, ifVersion int64) (version int64, v Verdict) {
 	h := s.hub
 	v = h.judge(OpTwinUpdate, s.Identity())
 	if v.Action == Refuse {
@@ -80,6 +99,7 @@ func (h *Hub) report(id iot.Identity, patch []byte, ifVersion int64) (version in
 // Twin is the twin document of a device or module. Errors: 404001, 404010.
 func (h *Hub) Twin(id iot.Identity) (TwinDocument, error) {
 	t, err := h.twins.Twin(id)
+	outcome(err, &h.counts.twinReads, &h.counts.twinReadsFailed)
 	if err != nil {
 		return TwinDocument{}, err
 	}
@@ -104,7 +124,9 @@ type twinChange func(iot.Identity, twin.Update, string) (twin.Change, error)
 
 func (h *Hub) changeTwin(id iot.Identity, u twin.Update, ifMatch string, change twinChange) (TwinDocument, error) {
 	defer h.lock(id.DeviceID).Unlock()
-	return h.changeLocked(id, u, ifMatch, change)
+	doc, err := h.changeLocked(id, u, ifMatch, change)
+	outcome(err, &h.counts.twinUpdates, &h.counts.twinUpdatesFailed)
+	return doc, err
 }
 
 // changeLocked is changeTwin for a caller that holds the device's lock, so that

@@ -45,6 +45,14 @@ type Verdict struct {
 	Err *iot.Error
 }
 
+// failure is why the operation was not done; nil when it was.
+func (v Verdict) failure() *iot.Error {
+	if v.Action == Refuse {
+		return v.Err
+	}
+	return nil
+}
+
 // refuse is the verdict on a failed operation. What is not in the catalogue is
 // a fault of the hub's own: it is logged, and told as a server error.
 func (h *Hub) refuse(id iot.Identity, op string, err error) Verdict {

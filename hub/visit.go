@@ -55,14 +55,15 @@ func (v *Visit) Telemetry(messages []iot.Message) (verdict Verdict) {
 	h, id := v.session.hub, v.session.Identity()
 	defer h.lock(id.DeviceID).Unlock()
 	if err := v.still(); err != nil {
-		return h.refuse(id, "telemetry", err)
+		return v.notIngested(messages, h.refuse(id, "telemetry", err))
 	}
 	size := 0
 	for i := range messages {
 		size += messages[i].Size()
 	}
 	if size > MaxTelemetry {
-		return h.refuse(id, "telemetry", iot.ErrMessageTooLarge.Because("the messages have %d bytes, %d are allowed", size, MaxTelemetry))
+		return v.notIngested(messages, h.refuse(id, "telemetry",
+			iot.ErrMessageTooLarge.Because("the messages have %d bytes, %d are allowed", size, MaxTelemetry)))
 	}
 	for i := range messages {
 		if verdict = v.session.Telemetry(messages[i]); verdict.Action != Accept {
@@ -70,6 +71,15 @@ func (v *Visit) Telemetry(messages []iot.Message) (verdict Verdict) {
 		}
 	}
 	v.touch()
+	return verdict
+}
+
+// notIngested counts and tells of messages none of which was looked at.
+func (v *Visit) notIngested(messages []iot.Message, verdict Verdict) Verdict {
+	for i := range messages {
+		v.session.hub.counts.ingress(verdict.Err)
+		v.session.notIngested(&messages[i], verdict.Err)
+	}
 	return verdict
 }
 
@@ -92,21 +102,22 @@ func (v *Visit) Receive(lockFor time.Duration) (d c2d.Delivery, ok bool, err err
 // Complete says that the device has dealt with a message. Errors: 412002 when the
 // lock was lost, 404001.
 func (v *Visit) Complete(lockToken string) error {
-	return v.settle(lockToken, v.session.hub.queues.Complete)
+	return v.settle("complete", lockToken, v.session.hub.queues.Complete)
 }
 
 // Abandon gives a message back, to be received again. Errors: 412002, 404001.
 func (v *Visit) Abandon(lockToken string) error {
-	return v.settle(lockToken, v.session.hub.queues.Abandon)
+	return v.settle("abandon", lockToken, v.session.hub.queues.Abandon)
 }
 
 // Reject says that the device will never deal with a message. Errors: 412002,
 // 404001.
 func (v *Visit) Reject(lockToken string) error {
-	return v.settle(lockToken, v.session.hub.queues.Reject)
+	return v.settle("reject", lockToken, v.session.hub.queues.Reject)
 }
 
-func (v *Visit) settle(lockToken string, how func(iot.Identity, string) error) error {
+func (v *Visit) settle(operation, lockToken string, how func(iot.Identity, string) error) (err error) {
+	defer func() { v.session.settled(operation, &c2d.Delivery{}, err) }()
 	h, id := v.session.hub, v.session.Identity()
 	defer h.lock(id.DeviceID).Unlock()
 	if err := v.still(); err != nil {

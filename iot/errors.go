@@ -55,6 +55,7 @@ var (
 	ErrDeviceScope        = catalogued(400028, "InvalidDeviceScope", "The device scope is invalid.")
 	ErrPolicyKey          = catalogued(400035, "InvalidPolicyKey", "The policy key is invalid.")
 	ErrKeysNotMade        = catalogued(400036, "BulkRegenerateDeviceKeyOperationFailure", "The keys were not regenerated.")
+	ErrContentEncoding    = catalogued(400103, "InvalidContentEncodingOrType", "The message's body cannot be read.")
 	ErrJSONPatch          = catalogued(400505, "InvalidDigitalTwinJsonPatch", "The JSON patch is invalid.")
 	ErrTwinPayload        = catalogued(400506, "InvalidDigitalTwinPayload", "The payload is invalid.")
 	ErrTwinPatch          = catalogued(400507, "InvalidDigitalTwinPatch", "The patch does not fit the digital twin.")

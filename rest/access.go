@@ -20,7 +20,8 @@ func (a *api) authorize(c *call) (err error) {
 		c.visit, err = a.enter(c)
 		return err
 	}
-	_, err = a.hub.Authorize(c.Header.Get("Authorization"), c.route.right, strings.Join(c.path, "/"))
+	principal, err := a.hub.Authorize(c.Header.Get("Authorization"), c.route.right, strings.Join(c.path, "/"))
+	c.policy, c.authType = principal.Policy, principal.Method
 	if err == nil && c.doorkeeper != nil {
 		c.doorkeeper.Admit()
 	}

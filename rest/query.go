@@ -23,9 +23,8 @@ func (a *api) query(c *call) (reply, error) {
 	// The Swagger has it that a size the service does not accept is another one,
 	// not an error.
 	size, _ := strconv.Atoi(c.Header.Get("x-ms-max-item-count"))
-	page, err := a.hub.Query(c.Context(), hub.QueryRequest{
-		Text: *body.Query, Continuation: c.Header.Get("x-ms-continuation"), Size: size,
-	})
+	c.queried = hub.QueryRequest{Text: *body.Query, Continuation: c.Header.Get("x-ms-continuation"), Size: size}
+	page, err := a.hub.Query(c.Context(), c.queried)
 	if err != nil {
 		return reply{}, err
 	}

@@ -27,14 +27,15 @@ import (
 // Every refusal is one line in the log that says why; tokens, keys and payloads
 // are never logged.
 func Handler(h *hub.Hub, log zerolog.Logger) http.Handler {
-	return &api{hub: h, log: log, routes: routes()}
+	return &api{hub: h, log: log, routes: routes(), operations: operations()}
 }
 
 type api struct {
-	hub    *hub.Hub
-	log    zerolog.Logger
-	routes []route
-	parser sync.Mutex // held while a large body is parsed
+	hub        *hub.Hub
+	log        zerolog.Logger
+	routes     []route
+	operations map[string]operation
+	parser     sync.Mutex // held while a large body is parsed
 }
 
 // call is one request on its way through the API.
@@ -50,6 +51,10 @@ type call struct {
 	parser     *sync.Mutex         // the API's
 	doorkeeper doorkeeper          // nil when there is none
 	visit      *hub.Visit          // of a device's; nil for back ends
+
+	// For what is told of the operation.
+	policy, authType string
+	queried          hub.QueryRequest
 }
 
 // parameters are the variable segments of a path, decoded; empty where the route
@@ -67,7 +72,9 @@ func (p parameters) identity() iot.Identity {
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &call{Request: r, id: newGUID(), writer: w, parser: &a.parser}
 	c.doorkeeper, _ = w.(doorkeeper)
+	began := a.hub.Clock().Now()
 	answer, err := a.answer(c)
+	a.record(c, began, answer, err)
 	if err != nil {
 		answer = a.refuse(c, err)
 	}
@@ -103,18 +110,29 @@ func (a *api) answer(c *call) (answer reply, err error) {
 	return answer, err
 }
 
+// known is an error in words of the catalogue. What is not in it is a fault of our
+// own, of which only the log tells more.
+func known(err error) error {
+	var told *iot.Error
+	switch {
+	case errors.Is(err, context.Canceled):
+		return iot.ErrClientClosed
+	case err == nil || errors.As(err, &told):
+		return err
+	}
+	return iot.ErrServer
+}
+
 // refuse logs an error and puts it into the operation's envelope. What is not in
 // the catalogue is a fault of our own.
 func (a *api) refuse(c *call, err error) reply {
 	var told *iot.Error
+	_ = errors.As(known(err), &told) // it is one
 	line := a.log.Info()
-	switch {
-	case errors.Is(err, context.Canceled):
-		told = iot.ErrClientClosed
-	case !errors.As(err, &told):
-		told = iot.ErrServer
+	switch told.Status {
+	case http.StatusInternalServerError:
 		line = a.log.Error()
-	case told.Status == http.StatusUnauthorized:
+	case http.StatusUnauthorized:
 		line = a.log.Warn()
 	}
 	c.describe(line).Str("remote", c.RemoteAddr).Int("code", told.Code).Msg("refused: " + iot.Masked(err.Error()))

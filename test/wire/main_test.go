@@ -29,6 +29,7 @@ const (
 	routeAddress = "127.0.0.27" // of the hub whose routes are changed
 
 	amqpClockAddress  = "127.0.0.41" // of the hub whose clock AMQP's tests move
+	categoriesAddress = "127.0.0.47" // of the hub whose operations of all kinds are watched
 	operationsAddress = "127.0.0.46" // of the hub whose operations are watched
 	webhookAddress    = "127.0.0.43" // of the hub with a webhook, and of that
 	migrationAddress  = "127.0.0.42" // of the hub with which both protocols are compared

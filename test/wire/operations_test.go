@@ -2,6 +2,7 @@ package wire_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -75,12 +76,16 @@ func (a amqpLive) isCutOff() {
 	}
 }
 
-// pushLarge sends a message of so many bytes in as many transfers as it takes, or
-// until the hub has enough.
+// pushLarge sends the link's first message, of so many bytes, in as many transfers
+// as it takes or until the hub has enough.
 func (l *attached) pushLarge(size int) {
-	for sent := 0; sent < size; sent += 32 << 10 {
-		transfer := of(performTransfer, l.handle, uint32(0), []byte{1}, uint32(0), false, true)
-		if _, err := l.conn.Write(frameOf(amqpFrame, 0, transfer, make([]byte, 32<<10))); err != nil {
+	const part = 32 << 10
+	encoded := message{body: make([]byte, size)}.bytes()
+	for len(encoded) > 0 {
+		now := encoded[:min(part, len(encoded))]
+		encoded = encoded[len(now):]
+		transfer := of(performTransfer, l.handle, uint32(0), []byte{1}, uint32(0), false, len(encoded) > 0)
+		if _, err := l.conn.Write(frameOf(amqpFrame, 0, transfer, now)); err != nil {
 			return
 		}
 	}
@@ -193,7 +198,9 @@ var endings = []struct {
 func TestHowConnectionsEnd(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "resource.jsonl")
-	h, err := harness.Launch(harness.Options{Address: operationsAddress, Args: []string{"--resource-log", file}})
+	h, err := harness.Launch(harness.Options{Address: operationsAddress, Args: []string{
+		"--resource-log", file, "--operations-monitoring", "deviceTelemetry=none",
+	}})
 	require.NoError(t, err)
 	defer func() { _ = h.Kill() }()
 	want := map[string]operation{} // by device
@@ -321,4 +328,62 @@ func number(t *testing.T, s string) (n int) {
 	}
 	require.NoError(t, json.Unmarshal([]byte(s), &n))
 	return n
+}
+
+// TestWhatOperationsTellOf does an operation of each category, and reads what is
+// told of it. IoT Hub: §23.1, §23.2.
+func TestWhatOperationsTellOf(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "resource.jsonl")
+	h, err := harness.Launch(harness.Options{Address: categoriesAddress, Args: []string{
+		"--resource-log", file, "--operations-monitoring", "Routes=verbose", "--operations-monitoring", "connections=none",
+	}})
+	require.NoError(t, err)
+	defer func() { _ = h.Kill() }()
+	d := newDeviceOf(t, h)
+
+	sender := d.amqp(t).sender(d.address("messages/events"))
+	sender.pushLarge(288 << 10)
+	sender.deliveries++
+	outcome, _ := sender.settlement(0)
+	require.EqualValues(t, outcomeRejected, outcome)
+	require.Equal(t, 409, h.REST(t, "PUT", "/devices/"+d.DeviceID, map[string]any{"deviceId": d.DeviceID}).Status)
+	require.Equal(t, 200, h.REST(t, "GET", "/twins/"+d.DeviceID, nil).Status)
+	require.Equal(t, 404, h.REST(t, "POST", "/twins/"+d.DeviceID+"/methods", map[string]any{"methodName": "m"}).Status)
+	require.Equal(t, 200, h.REST(t, "POST", "/devices/query", map[string]any{"query": "SELECT * FROM devices"}).Status)
+	h.Send(t, d.DeviceID, harness.CloudMessage{Body: "x", MessageID: "late", Ack: "full", TTL: "1m"})
+	h.Advance(t, 2*time.Minute)
+	h.Control(t, "PUT", "/v1/routes/$fallback", map[string]any{"isEnabled": false}, nil)
+	sender.accepts(message{})
+	backEnd := backEnd(t, h, "service").sender("/messages/devicebound")
+	outcome, _ = backEnd.deliver(message{properties: map[int]any{2: "/devices/nobody/messages/devicebound"}})
+	require.EqualValues(t, outcomeRejected, outcome)
+
+	var told []string
+	for _, e := range h.WaitEvents(t, 5, harness.Filter{Operations: true}) {
+		var o operation
+		require.NoError(t, json.Unmarshal([]byte(e.Body), &o))
+		told = append(told, fmt.Sprintf("%s %s %s %d", o.Category, o.OperationName, o.Level, max(o.StatusType, o.StatusCode)))
+	}
+	require.ElementsMatch(t, []string{
+		"DeviceTelemetry ingress Error 413001", "DeviceIdentityOperations create Error 409",
+		"C2DCommands messageExpired Error 412000", "routes OrphanedMessage Information 0", "C2DCommands ingress Error 404001",
+	}, told)
+	require.NoError(t, h.Stop())
+	content, err := os.ReadFile(file)
+	require.NoError(t, err)
+	var logged []string
+	for line := range strings.Lines(string(content)) {
+		var r resource
+		require.NoError(t, json.Unmarshal([]byte(line), &r), line)
+		require.True(t, json.Valid([]byte(r.Properties)), line)
+		if r.Category != "Connections" {
+			logged = append(logged, strings.TrimSpace(r.Category+" "+r.OperationName+" "+r.ResultType))
+		}
+	}
+	require.ElementsMatch(t, []string{
+		"DeviceTelemetry ingress 413001", "DeviceIdentityOperations create 409001", "C2DTwinOperations read",
+		"DirectMethods send 404103", "TwinQueries query", "C2DCommands messageExpired 412000", "Routes OrphanedMessage",
+		"C2DCommands ingress 404001",
+	}, logged)
 }
