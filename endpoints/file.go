@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/linarite/linarite/routing"
 )
@@ -73,7 +74,7 @@ func (o Opener) folder(path string) (folder string, err error) {
 			return "", invalid("path", "%s is absolute, which only those in the config file may be: give one in the data folder", path)
 		}
 		folder = filepath.Dir(path)
-	case !filepath.IsLocal(path) || filepath.Clean(path) == ".":
+	case !filepath.IsLocal(path) || filepath.Clean(path) == "." || strings.ContainsRune(path, 0):
 		return "", invalid("path", "%s is no file in the data folder", path)
 	case o.Folder == "":
 		return "", invalid("path", "%s is relative to the data folder, and there is none", path)

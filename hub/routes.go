@@ -139,7 +139,7 @@ func (t twinsOf) Twin(id iot.Identity) (query.Value, bool) {
 // would become of it; nothing is sent. A twin in JSON, unless nil, stands in for
 // the sender's. Error: 400012 for a twin that is none.
 func (h *Hub) ExplainRoutes(m *routing.Message, twin json.RawMessage) ([]routing.Explanation, routing.Decision, error) {
-	var twins routing.Twins = twinsOf{h}
+	var twins routing.Twins
 	if twin != nil {
 		v, err := query.ParseJSON(twin)
 		if err != nil {
@@ -147,7 +147,8 @@ func (h *Hub) ExplainRoutes(m *routing.Message, twin json.RawMessage) ([]routing
 		}
 		twins = oneTwin{v}
 	}
-	return h.Routing().Explain(m, h.name, twins)
+	all, d := h.routes.Load().table.Explain(m, twins)
+	return all, d, nil
 }
 
 // oneTwin is everybody's twin.

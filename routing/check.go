@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/linarite/linarite/iot"
+	"github.com/linarite/linarite/query"
 )
 
 // Limits of a configuration. IoT Hub: contract.md §19.1, §19.4, §21 (paid hubs).
@@ -44,8 +45,9 @@ func (p Problem) String() string {
 
 // checker gathers what is wrong.
 type checker struct {
-	problems  []Problem
-	endpoints map[string]bool // the names there are
+	problems   []Problem
+	endpoints  map[string]bool    // the names there are
+	conditions []*query.Condition // of the routes; nil where it always holds
 }
 
 func (c *checker) add(section string, index int, member, format string, args ...any) {
@@ -59,6 +61,12 @@ func (c *checker) add(section string, index int, member, format string, args ...
 //
 // IoT Hub: contract.md §19; the names' rules are those of the resource's Swagger.
 func (c Config) Check() []Problem {
+	_, problems := c.check()
+	return problems
+}
+
+// check is Check, and the routes' conditions.
+func (c Config) check() ([]*query.Condition, []Problem) {
 	k := checker{endpoints: map[string]bool{Builtin: true}}
 	k.count("endpoints", len(c.Endpoints), MaxEndpoints)
 	for i, e := range c.Endpoints {
@@ -74,7 +82,7 @@ func (c Config) Check() []Problem {
 	for i, e := range c.Enrichments {
 		k.enrichment(i, e, keys)
 	}
-	return k.problems
+	return k.conditions, k.problems
 }
 
 func (c *checker) count(section string, n, most int) {
@@ -112,9 +120,11 @@ func (c *checker) route(i int, r Route, names map[string]bool) {
 		c.add("routes", i, "source", "must be %s, not %q", either(Sources()), r.Source)
 	}
 	c.targets("routes", i, r.Endpoints)
-	if _, err := r.compile(); err != nil {
+	condition, err := r.compile()
+	if err != nil {
 		c.add("routes", i, "condition", "%s", reason(err))
 	}
+	c.conditions = append(c.conditions, condition)
 }
 
 func (c *checker) enrichment(i int, e Enrichment, keys map[string]bool) {

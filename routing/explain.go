@@ -14,16 +14,16 @@ type Explanation struct {
 }
 
 // Explain says for each route, in the order of the configuration, why it takes a
-// message or does not, and what becomes of the message. Error: 400004 when the
-// configuration is not right.
-func (c Config) Explain(m *Message, hub string, twins Twins) ([]Explanation, Decision, error) {
-	t, err := Compile(c, hub, twins)
-	if err != nil {
-		return nil, Decision{}, err
+// message or does not, and what becomes of the message. Twins, unless nil, stand in
+// for those there are.
+func (t *Table) Explain(m *Message, twins Twins) ([]Explanation, Decision) {
+	if twins == nil {
+		twins = t.twins
 	}
-	d := t.Decide(m)
-	all := make([]Explanation, len(c.Routes))
-	for i, r := range c.Routes {
+	d := t.decide(m, twins)
+	asked := t.routes[m.Source] // those that are enabled, in the same order
+	all := make([]Explanation, len(t.config.Routes))
+	for i, r := range t.config.Routes {
 		all[i] = Explanation{Route: r}
 		switch {
 		case r.Disabled:
@@ -31,22 +31,17 @@ func (c Config) Explain(m *Message, hub string, twins Twins) ([]Explanation, Dec
 		case r.Source != m.Source:
 			all[i].Skipped = "source"
 		default:
-			if all[i].Condition, err = r.explain(d.facts); err != nil {
-				return nil, Decision{}, err
-			}
+			all[i].Condition = asked[0].explain(d.facts)
 			all[i].Matched = all[i].Condition.Outcome == query.True
+			asked = asked[1:]
 		}
 	}
-	return all, d, nil
+	return all, d
 }
 
-func (r Route) explain(f *facts) (query.Explanation, error) {
-	condition, err := r.compile()
-	if err != nil {
-		return query.Explanation{}, err
+func (r *compiled) explain(f *facts) query.Explanation {
+	if r.condition == nil {
+		return query.Explanation{Outcome: query.True, Clause: "true", Column: 1}
 	}
-	if condition == nil {
-		return query.Explanation{Outcome: query.True, Clause: "true", Column: 1}, nil
-	}
-	return condition.Explain(f), nil
+	return r.condition.Explain(f)
 }

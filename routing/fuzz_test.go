@@ -25,11 +25,12 @@ func FuzzRoute(f *testing.F) {
 		m := message(string(body))
 		m.Properties = iot.Properties{{Name: name, Value: text}}
 		m.System = iot.Properties{{Name: iot.ContentType, Value: contentType}, {Name: iot.ContentEncoding, Value: encoding}}
-		explained, d, err := c.Explain(m, "plant", known)
+		table, err := routing.Compile(c, "plant", known)
 		if err != nil {
 			require.ErrorIs(t, err, iot.ErrArgumentInvalid)
 			return
 		}
+		explained, d := table.Explain(m, nil)
 		require.Equal(t, explained[0].Matched, d.Endpoints.Has(0))
 		require.Equal(t, explained[0].Condition.Err != nil, d.Err != nil)
 		enriched, _ := d.Message(0)

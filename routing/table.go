@@ -27,8 +27,8 @@ func (s Set) Len() int { return bits.OnesCount16(uint16(s)) }
 type Table struct {
 	routes      map[Source][]compiled
 	fallback    bool
-	direct      bool     // device messages all go to the built-in endpoint as they are
-	endpoints   []string // by their bits
+	direct      bool // device messages all go to the built-in endpoint as they are
+	config      Config
 	enrichments [MaxEndpoints + 1][]enrichment
 	twins       Twins
 }
@@ -43,22 +43,15 @@ type compiled struct {
 // Compile makes a table for the hub of a name. Error: 400004, which names every
 // problem there is.
 func Compile(c Config, hub string, twins Twins) (*Table, error) {
-	if err := invalid(c.Check()); err != nil {
+	conditions, problems := c.check()
+	if err := invalid(problems); err != nil {
 		return nil, err
 	}
-	t := &Table{routes: map[Source][]compiled{}, fallback: !c.Fallback.Disabled, endpoints: []string{Builtin}, twins: twins}
-	for _, e := range c.Endpoints {
-		t.endpoints = append(t.endpoints, e.Name)
-	}
-	for _, r := range c.Routes {
-		if r.Disabled {
-			continue
+	t := &Table{config: c, routes: map[Source][]compiled{}, fallback: !c.Fallback.Disabled, twins: twins}
+	for i, r := range c.Routes {
+		if !r.Disabled {
+			t.routes[r.Source] = append(t.routes[r.Source], compiled{r.Name, conditions[i], c.set(r.Endpoints)})
 		}
-		condition, err := r.compile()
-		if err != nil {
-			return nil, err
-		}
-		t.routes[r.Source] = append(t.routes[r.Source], compiled{r.Name, condition, c.set(r.Endpoints)})
 	}
 	for _, e := range c.Enrichments {
 		made := newEnrichment(e, hub)
@@ -124,8 +117,10 @@ type Decision struct {
 // Decide asks the routes of a message's source, all of them.
 //
 // IoT Hub: contract.md §19.1; only what is true routes a message (§19.3).
-func (t *Table) Decide(m *Message) Decision {
-	d := Decision{table: t, facts: &facts{message: m, twins: t.twins}}
+func (t *Table) Decide(m *Message) Decision { return t.decide(m, t.twins) }
+
+func (t *Table) decide(m *Message, twins Twins) Decision {
+	d := Decision{table: t, facts: &facts{message: m, twins: twins}}
 	routes := t.routes[m.Source]
 	for i := range routes {
 		if d.matches(&routes[i]) {
@@ -141,9 +136,12 @@ func (t *Table) Decide(m *Message) Decision {
 // Names are the endpoints that the message goes to.
 func (d *Decision) Names() []string {
 	names := []string{}
-	for i, name := range d.table.endpoints {
-		if d.Endpoints.Has(i) {
-			names = append(names, name)
+	if d.Endpoints.Has(0) {
+		names = append(names, Builtin)
+	}
+	for i, e := range d.table.config.Endpoints {
+		if d.Endpoints.Has(i + 1) {
+			names = append(names, e.Name)
 		}
 	}
 	return names
