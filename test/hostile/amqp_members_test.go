@@ -144,7 +144,7 @@ var amqpDevices = map[string]conversation{
 	"a message that is aborted":                  behind(conversing, carries(0, 0, true, body(long(1000))), amqpFrame(0, performative(amqpTransfer, 11, uint0, number(0), data("tag"), uint0, no, no, null, null, null, yes, null))),
 	"messages that are never whole on eight links": device(detachedFor("resource-limit"), func(a *attacker) []byte {
 		return numbered(8, func(i uint32) []byte {
-			return bytesOf(sendsOn(i, fmt.Sprint(i), own(a, "/messages/events")), times(20, carries(i, i, true, long(30<<10))))
+			return bytesOf(sendsOn(i, fmt.Sprint(i), own(a, "/messages/events")), times(10, carries(i, i, true, long(30<<10))))
 		})
 	}),
 	"more transfers than the window has room for": behind(conversing, times(3000, carries(0, 0, true))),
