@@ -22,7 +22,7 @@ var moment = time.Date(2026, 1, 2, 3, 4, 5, 600_000_000, time.UTC)
 func open(t *testing.T, o endpoints.Opener, kind, settings string) (hub.Sink, error) {
 	t.Helper()
 	sink, err := o.Open(routing.Endpoint{Name: "archive", Type: kind, Settings: json.RawMessage(settings)}, hub.SinkOptions{
-		Hub: "plant", Clock: clock.NewManual(moment), Refused: func(int, string) {},
+		Hub: "plant", Log: "0123456789abcdef", Clock: clock.NewManual(moment), Refused: func(int, string) {},
 	})
 	if err == nil {
 		t.Cleanup(func() { assert.NoError(t, sink.Close()) })

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -55,10 +54,9 @@ type webhook struct {
 	hub      hub.SinkOptions
 	timeout  time.Duration
 	client   *http.Client
-	epoch    [8]byte // keeps the ids of events apart from those of other sinks
-	willing  bool    // the receiver has said that it wants events
-	attempt  uint64  // the message that was tried last
-	attempts int     // how often
+	willing  bool   // the receiver has said that it wants events
+	attempt  uint64 // the message that was tried last
+	attempts int    // how often
 }
 
 func openWebhook(e routing.Endpoint, s hub.SinkOptions) (*webhook, error) {
@@ -72,7 +70,6 @@ func openWebhook(e routing.Endpoint, s hub.SinkOptions) (*webhook, error) {
 	if err := w.check(); err != nil {
 		return nil, err
 	}
-	_, _ = rand.Read(w.epoch[:]) // never fails
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.DisableCompression = true
 	transport.MaxResponseHeaderBytes = maxAnswer
@@ -174,7 +171,7 @@ func (w *webhook) encode(part []routing.Message) (body []byte, contentType strin
 
 // idOf is a message's id as an event: the same whenever it is sent.
 func (w *webhook) idOf(m *routing.Message) string {
-	b := fmt.Sprintf("%s%016x", hex.EncodeToString(w.epoch[:]), m.Sequence)
+	b := fmt.Sprintf("%s%016x", w.hub.Log, m.Sequence)
 	return b[:8] + "-" + b[8:12] + "-" + b[12:16] + "-" + b[16:20] + "-" + b[20:]
 }
 

@@ -150,7 +150,7 @@ func TestAMessageThatIsRefusedForGoodIsDropped(t *testing.T) {
 	refused := map[string]int{}
 	sink, err := endpoints.Opener{}.Open(
 		routing.Endpoint{Name: "hook", Type: "webhook", Settings: json.RawMessage(r.settings(""))},
-		hub.SinkOptions{Hub: "plant", Clock: clock.NewManual(moment), Refused: func(n int, why string) { refused[why] += n }},
+		hub.SinkOptions{Hub: "plant", Log: "0123456789abcdef", Clock: clock.NewManual(moment), Refused: func(n int, why string) { refused[why] += n }},
 	)
 	require.NoError(t, err)
 	defer func() { assert.NoError(t, sink.Close()) }()
@@ -323,7 +323,7 @@ func TestEventsInTheEventGridSchema(t *testing.T) {
 			var events []map[string]any
 			require.NoError(t, json.Unmarshal([]byte(took.body), &events))
 			require.Len(t, events, 1)
-			assert.Regexp(t, `^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`, events[0]["id"])
+			assert.Equal(t, "01234567-89ab-cdef-0000-000000000000", events[0]["id"])
 			delete(events[0], "id")
 			text, err := json.Marshal(events[0])
 			require.NoError(t, err)

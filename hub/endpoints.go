@@ -60,7 +60,7 @@ func (h *Hub) openEndpoint(settings routing.Endpoint, log *routing.Log) (*endpoi
 	}
 	e := &endpoint{hub: h, settings: settings, log: log, closing: make(chan struct{}), over: make(chan struct{})}
 	var err error
-	if e.sink, err = h.openSink(settings, SinkOptions{Hub: h.name, Clock: h.clock, Refused: e.refused}); err != nil {
+	if e.sink, err = h.openSink(settings, SinkOptions{Hub: h.name, Log: log.ID(), Clock: h.clock, Refused: e.refused}); err != nil {
 		return nil, fmt.Errorf("endpoint %s: %w", settings.Name, err)
 	}
 	e.ctx, e.abort = context.WithCancel(context.Background())

@@ -21,6 +21,7 @@ type Sink interface {
 // SinkOptions are what a sink may want to know of its hub.
 type SinkOptions struct {
 	Hub   string // its name
+	Log   string // the routing.Log's ID, the same when the endpoint's settings change
 	Clock *clock.Clock
 	// Refused is told, while Deliver is at work, of messages that nobody will take
 	// however often they come. They are dealt with; they count as dropped.

@@ -1,6 +1,8 @@
 package routing
 
 import (
+	"crypto/rand"
+	"encoding/hex"
 	"sync"
 	"time"
 
@@ -52,6 +54,7 @@ func (s *slot) weight() int64 { return int64(len(s.content)) + overhead }
 // until they are delivered. It never makes the writer wait: when it is full the
 // oldest messages go. There is one reader.
 type Log struct {
+	id          string
 	maxMessages uint64
 	maxBytes    int64
 	ready       chan struct{} // holds a token when there may be something to read
@@ -73,8 +76,14 @@ func NewLog(o LogOptions) *Log {
 	if o.MaxBytes <= 0 {
 		o.MaxBytes = DefaultMaxBytes
 	}
-	return &Log{maxMessages: uint64(o.MaxMessages), maxBytes: o.MaxBytes, ready: make(chan struct{}, 1)}
+	var id [8]byte
+	_, _ = rand.Read(id[:]) // never fails
+	return &Log{id: hex.EncodeToString(id[:]), maxMessages: uint64(o.MaxMessages), maxBytes: o.MaxBytes, ready: make(chan struct{}, 1)}
 }
+
+// ID is 16 hexadecimal digits that no other log has: with its sequence number they
+// name a message.
+func (l *Log) ID() string { return l.id }
 
 // Append adds a copy of a message, and says how many of the oldest had to go for
 // it.
