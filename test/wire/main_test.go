@@ -31,6 +31,11 @@ const (
 	amqpClockAddress  = "127.0.0.41" // of the hub whose clock AMQP's tests move
 	categoriesAddress = "127.0.0.47" // of the hub whose operations of all kinds are watched
 	operationsAddress = "127.0.0.46" // of the hub whose operations are watched
+	endpointAddress   = "127.0.0.70" // of the hub that tells endpoints of everything
+	healthAddress     = "127.0.0.71" // of the hub whose endpoint dies
+	overflowAddress   = "127.0.0.72" // of the hub whose endpoint's log is full
+	reloadAddress     = "127.0.0.74" // of the hub whose routes change under load
+	slowAddress       = "127.0.0.73" // of the hub whose endpoint is down
 	webhookAddress    = "127.0.0.43" // of the hub with a webhook, and of that
 	migrationAddress  = "127.0.0.42" // of the hub with which both protocols are compared
 

@@ -185,21 +185,25 @@ routes: [{name: hot, source: DeviceMessages, condition: $body.n > 7, endpointNam
 // report sends n messages one after another, each once the one before is
 // acknowledged.
 func report(c *client, who identity, n int) error {
-	if err := c.conn.SetDeadline(time.Now().Add(harness.Deadline)); err != nil {
-		return err
-	}
-	topic := who.events() + "%24.ct=application%2Fjson&%24.ce=utf-8"
-	var ack [4]byte
 	for i := range n {
-		body := fmt.Sprintf(`{"device":%q,"n":%d}`, who.DeviceID, i)
-		if _, err := c.conn.Write(publish(uint16(i+1), topic, body)); err != nil {
-			return err
-		}
-		if _, err := io.ReadFull(c.in, ack[:]); err != nil {
+		if err := reportOne(c, who, i); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func reportOne(c *client, who identity, n int) error {
+	if err := c.conn.SetDeadline(time.Now().Add(harness.Deadline)); err != nil {
+		return err
+	}
+	body := fmt.Sprintf(`{"device":%q,"n":%d}`, who.DeviceID, n)
+	if _, err := c.conn.Write(publish(uint16(n+1), who.events()+asJSON, body)); err != nil {
+		return err
+	}
+	var ack [4]byte
+	_, err := io.ReadFull(c.in, ack[:])
+	return err
 }
 
 // impatient moves the hub's clock on, so that it tries again, until it is stopped.
