@@ -19,7 +19,7 @@ import (
 // property of the name spared do not go there.
 func downTo(url string) string {
 	return `
-endpoints: [{name: hook, webhook: {url: "` + url + `", maxEventsPerBatch: 100}}]
+endpoints: [{name: hook, webhook: {url: "` + url + `", maxEventsPerBatch: 256}}]
 routes: [{name: all, source: DeviceMessages, condition: NOT is_defined(spared), endpointNames: [hook]}]
 `
 }

@@ -70,8 +70,8 @@ func (h *hook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // take is the next n events.
 func (h *hook) take(t *testing.T, n int) (taken []json.RawMessage) {
 	t.Helper()
-	deadline := time.After(harness.Deadline)
 	for range n {
+		deadline := time.After(harness.Deadline)
 		select {
 		case e := <-h.events:
 			taken = append(taken, e)
