@@ -70,7 +70,7 @@ func topicOf(hub string) string {
 // Differs: Event Grid has no events for changes of twins and jobs; they are named
 // Linarite.{source} and have the data of telemetry.
 func eventOf(m *routing.Message, hub, id string) event {
-	e := event{id: id, topic: topicOf(hub), time: timestamp(m.Enqueued), dataVersion: "1", subject: subjectOf(m)}
+	e := event{id: id, topic: topicOf(hub), time: iot.Timestamp(m.Enqueued), dataVersion: "1", subject: subjectOf(m)}
 	switch operation, _ := m.Properties.Get("opType"); {
 	case m.Source == routing.DeviceMessages:
 		e.kind, e.dataVersion, e.data = "Microsoft.Devices.DeviceTelemetry", "", telemetryOf(m)
@@ -107,7 +107,7 @@ type telemetry struct {
 // telemetryOf has the names of system properties that Event Grid uses.
 func telemetryOf(m *routing.Message) telemetry {
 	system := map[string]string{
-		iot.EnqueuedTime: timestamp(m.Enqueued), iot.MessageSource: m.Source.MessageSource(),
+		iot.EnqueuedTime: iot.Timestamp(m.Enqueued), iot.MessageSource: m.Source.MessageSource(),
 	}
 	for _, p := range m.System {
 		system[gridName(p.Name)] = p.Value

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"mime"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/linarite/linarite/iot"
@@ -24,7 +23,7 @@ type record struct {
 // recordOf is a message as a record.
 func recordOf(m *routing.Message) record {
 	return record{
-		EnqueuedTimeUTC: timestamp(m.Enqueued), Properties: propertiesOf(m), SystemProperties: systemOf(m), Body: bodyOf(m),
+		EnqueuedTimeUTC: iot.Timestamp(m.Enqueued), Properties: propertiesOf(m), SystemProperties: systemOf(m), Body: bodyOf(m),
 	}
 }
 
@@ -40,7 +39,7 @@ func propertiesOf(m *routing.Message) map[string]string {
 // systemOf are the system properties, those of the sender and those of the hub,
 // as conditions name them. IoT Hub: contract.md §19.2.
 func systemOf(m *routing.Message) map[string]string {
-	system := map[string]string{"enqueuedTime": timestamp(m.Enqueued), "messageSource": m.Source.MessageSource()}
+	system := map[string]string{"enqueuedTime": iot.Timestamp(m.Enqueued), "messageSource": m.Source.MessageSource()}
 	for _, p := range m.System {
 		system[camel(p.Name)] = p.Value
 	}
@@ -101,9 +100,6 @@ func isJSON(m *routing.Message) bool {
 	}
 	return strings.EqualFold(encoding, "utf-8") && utf8.Valid(m.Body)
 }
-
-// timestamp is a moment as IoT Hub writes it.
-func timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.0000000Z") }
 
 // marshal is v as JSON, < and > left as they are.
 func marshal(v any) []byte {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/linarite/linarite/hub"
+	"github.com/linarite/linarite/iot"
 	"github.com/linarite/linarite/routing"
 )
 
@@ -190,7 +191,7 @@ func (w *webhook) validate(ctx context.Context) error {
 	code := rand.Text()
 	body := marshal([]gridEvent{{
 		ID: code, Topic: topicOf(w.hub.Hub), EventType: "Microsoft.EventGrid.SubscriptionValidationEvent",
-		EventTime: timestamp(w.hub.Clock.Now()), Data: map[string]string{"validationCode": code}, DataVersion: "2", MetadataVersion: "1",
+		EventTime: iot.Timestamp(w.hub.Clock.Now()), Data: map[string]string{"validationCode": code}, DataVersion: "2", MetadataVersion: "1",
 	}})
 	status, answer, err := w.do(ctx, http.MethodPost, body, map[string]string{
 		"Content-Type": "application/json; charset=utf-8", "aeg-event-type": "SubscriptionValidation",

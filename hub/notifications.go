@@ -35,7 +35,7 @@ func (h *Hub) emit(n notification) {
 	properties := iot.Properties{
 		{Name: "hubName", Value: h.name},
 		{Name: "deviceId", Value: n.about.DeviceID},
-		{Name: "operationTimestamp", Value: timestamp(n.at)},
+		{Name: "operationTimestamp", Value: iot.Timestamp(n.at)},
 	}
 	if n.about.IsModule() {
 		properties = append(properties, iot.Property{Name: "moduleId", Value: n.about.ModuleID})
@@ -153,9 +153,6 @@ func appendTwin(b []byte, id iot.Identity, t twin.Twin) []byte {
 	}
 	return bytes.TrimSuffix(w.Bytes(), []byte("\n"))
 }
-
-// timestamp is a moment as events have it. IoT Hub: contract.md §20.1.
-func timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.0000000Z") }
 
 // newCorrelation is an id for one event.
 func newCorrelation() string {

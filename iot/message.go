@@ -1,6 +1,9 @@
 package iot
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
 
 // Names of system properties, as the Event-Hubs-compatible endpoint spells
 // them. IoT Hub: contract.md §7.2, §7.3.
@@ -136,3 +139,7 @@ const (
 	AuthenticationCA         AuthenticationType = "certificateAuthority"
 	AuthenticationNone       AuthenticationType = "none"
 )
+
+// Timestamp is a moment as IoT Hub writes it in messages and events.
+// IoT Hub: contract.md §20.1, seven digits of a second.
+func Timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.0000000Z") }

@@ -1,8 +1,6 @@
 package mqtt
 
 import (
-	"time"
-
 	"github.com/linarite/linarite/c2d"
 	"github.com/linarite/linarite/iot"
 )
@@ -15,10 +13,6 @@ func deviceBoundTopic(device string, m *c2d.Message) string {
 	b = append(append(append(b, "devices/"...), device...), "/messages/devicebound/"...)
 	return string(appendBag(b, device, m))
 }
-
-// expiryFormat is how %24.exp is written: exactly seven fractional digits, since
-// C# reads it with DateTime.ParseExact(v, "o").
-const expiryFormat = "2006-01-02T15:04:05.0000000Z"
 
 // appendBag appends the property bag of a cloud-to-device message. System
 // properties come first and the "$" of their keys is written %24: Java looks for
@@ -37,7 +31,7 @@ func appendBag(b []byte, device string, m *c2d.Message) []byte {
 	b = appendSystem(b, "ce", m.System, iot.ContentEncoding)
 	if !m.Expiry.IsZero() {
 		b = append(b, "%24.exp="...)
-		b = appendEscaped(b, m.Expiry.UTC().Truncate(100*time.Nanosecond).Format(expiryFormat))
+		b = appendEscaped(b, iot.Timestamp(m.Expiry)) // as C# reads it: DateTime.ParseExact(v, "o")
 		b = append(b, '&')
 	}
 	if m.Ack != c2d.AckNone {

@@ -128,7 +128,7 @@ func (l *link) twinRefusal(rid string, e *iot.Error) error {
 	now := l.srv.hub.Clock().Now()
 	body, err := json.Marshal(refusal{
 		ErrorCode: e.Code, TrackingID: trackingID(now), Message: e.Error(),
-		TimestampUTC: now.Format("2006-01-02T15:04:05.0000000Z"),
+		TimestampUTC: iot.Timestamp(now),
 	})
 	if err != nil {
 		return err

@@ -51,39 +51,48 @@ func decoded(body []byte, encoding string) ([]byte, error) {
 }
 
 func decodeUTF16(body []byte) ([]byte, error) {
-	const size = 2
-	if len(body)%size != 0 {
-		return nil, fmt.Errorf("the body is not UTF-16: it has %d bytes", len(body))
+	all, err := codeUnits(body, 2)
+	if err != nil {
+		return nil, err
 	}
-	var order binary.ByteOrder = binary.LittleEndian
-	if len(body) > 0 && order.Uint16(body) == 0xFFFE {
-		order = binary.BigEndian
+	narrow := make([]uint16, len(all))
+	for i, u := range all {
+		narrow[i] = uint16(u)
 	}
-	var units []uint16
-	for ; len(body) > 0; body = body[size:] {
-		if u := order.Uint16(body); u != byteOrderMark || len(units) > 0 {
-			units = append(units, u)
-		}
-	}
-	return []byte(string(utf16.Decode(units))), nil
+	return []byte(string(utf16.Decode(narrow))), nil
 }
 
 func decodeUTF32(body []byte) ([]byte, error) {
-	const size = 4
+	all, err := codeUnits(body, 4)
+	var text []byte
+	for _, u := range all {
+		text = utf8.AppendRune(text, rune(min(u, utf8.MaxRune+1)))
+	}
+	return text, err
+}
+
+// codeUnits are the numbers of so many bytes that a text is, without the mark before
+// them that says which byte of each comes first.
+func codeUnits(body []byte, size int) (all []uint32, err error) {
 	if len(body)%size != 0 {
-		return nil, fmt.Errorf("the body is not UTF-32: it has %d bytes", len(body))
+		return nil, fmt.Errorf("the body is not UTF-%d: it has %d bytes", 8*size, len(body))
+	}
+	read := func(order binary.ByteOrder, b []byte) uint32 {
+		if size == 2 {
+			return uint32(order.Uint16(b))
+		}
+		return order.Uint32(b)
 	}
 	var order binary.ByteOrder = binary.LittleEndian
-	if len(body) > 0 && order.Uint32(body) == 0xFFFE0000 {
+	if len(body) > 0 && read(binary.BigEndian, body) == byteOrderMark {
 		order = binary.BigEndian
 	}
-	var text []byte
 	for ; len(body) > 0; body = body[size:] {
-		if r := order.Uint32(body); r != byteOrderMark || len(text) > 0 {
-			text = utf8.AppendRune(text, rune(min(r, utf8.MaxRune+1)))
+		if u := read(order, body); u != byteOrderMark || len(all) > 0 {
+			all = append(all, u)
 		}
 	}
-	return text, nil
+	return all, nil
 }
 
 const byteOrderMark = 0xFEFF

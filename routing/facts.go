@@ -54,11 +54,9 @@ var systemNames = [...]struct{ name, sent string }{
 	{"iothub-creation-time-utc", iot.CreationTime},
 }
 
-// enqueuedLayout is how conditions see $enqueuedTime.
-// IoT Hub: contract.md §19.2 (ISO 8601), iot-hub-devguide-routing-query-syntax.
-const enqueuedLayout = "2006-01-02T15:04:05.0000000Z"
-
 // System is a system property: what the sender set, or what the hub stamps.
+// IoT Hub: contract.md §19.2, iot-hub-devguide-routing-query-syntax ($enqueuedTime
+// is ISO 8601).
 func (f *facts) System(name string) (string, bool) {
 	for i := range systemNames {
 		if strings.EqualFold(systemNames[i].name, name) {
@@ -68,7 +66,7 @@ func (f *facts) System(name string) (string, bool) {
 	o := f.message.Origin
 	switch {
 	case strings.EqualFold(name, "enqueuedTime"):
-		return f.message.Enqueued.UTC().Format(enqueuedLayout), true
+		return iot.Timestamp(f.message.Enqueued), true
 	case strings.EqualFold(name, "connectionDeviceId"):
 		return present(o.DeviceID)
 	case strings.EqualFold(name, "connectionModuleId"):
