@@ -34,9 +34,13 @@ type slot struct {
 	start, end int // of its message in data
 }
 
-// newChunk has room for size bytes of messages.
-func newChunk(first int64, size int) *chunk {
-	return &chunk{first: first, slots: make([]slot, min(chunkEvents, max(size/256, 16))), data: make([]byte, size)}
+// newChunk has room for about size bytes of messages that are like the first, which
+// needs so many, and for more events where the others are shorter.
+func newChunk(first int64, size, need int) *chunk {
+	messages := min((size+need-1)/need, chunkEvents)
+	return &chunk{
+		first: first, slots: make([]slot, min(4*messages+12, chunkEvents)), data: make([]byte, max(messages*need, minData)),
+	}
 }
 
 // slot is an event that is there, by its sequence number.

@@ -1,6 +1,7 @@
 package events_test
 
 import (
+	"runtime"
 	"testing"
 	"time"
 
@@ -53,6 +54,25 @@ func TestTheLogKeepsACopy(t *testing.T) {
 	evs, _ := log.Read(0, 0, 0)
 	assert.Equal(t, "first", string(evs[0].Message.Body))
 	assert.Empty(t, append(evs[0].Message.Body, "more"...)[len("firstmore"):])
+}
+
+// A full log takes about as much memory as it counts, however long messages are.
+func TestALogTakesNoMoreMemoryThanItCounts(t *testing.T) { // not parallel: it measures the heap
+	for _, size := range []int{0, 300, 5_000, 17_000, 33_000, 66_000, 256 << 10} {
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		log := events.NewLog(clock.New(), events.Options{Partitions: 1, MaxBytes: 16 << 20})
+		body := make([]byte, size)
+		for range 20<<20/(size+200) + 1 {
+			log.Append("d", events.Event{Message: iot.Message{Body: body}})
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		taken := int64(after.HeapAlloc) - int64(before.HeapAlloc)
+		assert.Less(t, taken, int64(20<<20), "messages of %d bytes", size)
+		runtime.KeepAlive(log)
+	}
 }
 
 func TestAnyTimeCanBeSought(t *testing.T) {

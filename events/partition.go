@@ -75,7 +75,7 @@ func (p *partition) room(t *tape, next int64, need int) *chunk {
 		}
 		size = min(2*len(last.data), maxData)
 	}
-	c := newChunk(next, max(size, need))
+	c := newChunk(next, size, need)
 	p.publish(t, slices.Concat(p.chunks, []*chunk{c}))
 	p.used, p.filled = 0, 0
 	return c
