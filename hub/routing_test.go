@@ -145,6 +145,13 @@ func TestOrderIsKeptPerDeviceAndEndpoint(t *testing.T) {
 	senders.Wait()
 }
 
+// Reach: at most two allocations; there are none.
+func TestTheDefaultRouteAllocatesNothing(t *testing.T) { // not parallel: it counts allocations
+	s := benchSession(t, nil)
+	m := iot.Message{Properties: iot.Properties{{Name: "level", Value: "high"}, {Name: "site", Value: "north"}}, Body: make([]byte, 256)}
+	assert.Zero(t, testing.AllocsPerRun(1000, func() { s.Telemetry(m) }))
+}
+
 // BenchmarkTelemetry is the way of a message of 256 bytes and three properties
 // through the hub, after topic and bag were parsed.
 func BenchmarkTelemetry(b *testing.B) {
@@ -165,7 +172,7 @@ func BenchmarkTelemetry(b *testing.B) {
 	}
 }
 
-func benchSession(b *testing.B, routes []routing.Route) *hub.Session {
+func benchSession(b testing.TB, routes []routing.Route) *hub.Session {
 	b.Helper()
 	h, err := hub.New(hub.Options{})
 	require.NoError(b, err)
