@@ -105,7 +105,7 @@ func unreadEvents(open opening, group string) input {
 		}
 		defer p.Close()
 		p.send(reads(group, 1<<20))
-		tick, deadline := time.NewTicker(100*time.Millisecond), time.After(most+slack)
+		tick, deadline := time.NewTicker(100*time.Millisecond), time.After(a.patience())
 		defer tick.Stop()
 		for {
 			_ = p.SetWriteDeadline(time.Now().Add(time.Second))

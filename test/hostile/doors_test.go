@@ -41,7 +41,7 @@ func TestAWebSocketIsAStrangerUntilItsClientShowsWhoItIs(t *testing.T) {
 			defer p.Close()
 			crowd = append(crowd, p)
 		}
-		require.NoError(t, crowd[0].ends(), "%s: the oldest has to leave", protocol)
+		require.NoError(t, crowd[0].ends(a.patience()), "%s: the oldest has to leave", protocol)
 	}
 	require.NoError(t, conversing(byPlain), "who has shown who it is may stay")
 	require.NoError(t, conversing(byToken))
@@ -67,7 +67,7 @@ func TestConnectionsFromOneAddressAreBounded(t *testing.T) {
 		p, err := v.tcp(port)
 		require.NoError(t, err)
 		defer p.Close()
-		require.NoError(t, p.ends(), "one more on %s is one too many", port)
+		require.NoError(t, p.ends(v.patience()), "one more on %s is one too many", port)
 	}
 	v.WaitLog(t, "there are 20 already")
 	for _, p := range held {

@@ -41,8 +41,8 @@ func asks(port, request string) opening {
 }
 
 // ends waits for the hub to end the connection, for as long as it may take.
-func (p *peer) ends() error {
-	_ = p.SetReadDeadline(time.Now().Add(most + slack))
+func (p *peer) ends(patience time.Duration) error {
+	_ = p.SetReadDeadline(time.Now().Add(patience))
 	b := make([]byte, 4096)
 	for {
 		if _, err := p.in.Read(b); isTimeout(err) {
@@ -62,7 +62,7 @@ func waits(open opening, sent []byte) input {
 		}
 		defer p.Close()
 		p.send(sent)
-		return p.ends()
+		return p.ends(a.patience())
 	}
 }
 
@@ -92,7 +92,7 @@ func dribbles(open opening, beginning, more []byte) input {
 				}
 			}
 		})
-		err = p.ends()
+		err = p.ends(a.patience())
 		close(ended)
 		sending.Wait()
 		return err
@@ -131,7 +131,7 @@ func deaf(provoke func(a *attacker, p *peer) error) input {
 
 // cutOff waits until the hub says that the device is gone.
 func (a *attacker) cutOff() error {
-	tick, deadline := time.NewTicker(100*time.Millisecond), time.After(most+slack)
+	tick, deadline := time.NewTicker(100*time.Millisecond), time.After(a.patience())
 	defer tick.Stop()
 	for {
 		gone, err := a.gone()
@@ -212,9 +212,9 @@ func askForTwin(_ *attacker, p *peer) error {
 }
 
 // pingOn sends PINGREQ until the hub has cut the device off.
-func pingOn(_ *attacker, p *peer) error {
+func pingOn(a *attacker, p *peer) error {
 	many := []byte(times(10000, pingreq))
-	for deadline := time.Now().Add(most + slack); ; {
+	for deadline := time.Now().Add(a.patience()); ; {
 		_ = p.SetWriteDeadline(deadline)
 		if _, err := p.Write(many); isTimeout(err) {
 			return errors.New("the hub does not cut the device off")
@@ -239,7 +239,7 @@ func deafSurfer(a *attacker) error {
 	}
 	many := []byte(times(1000, frame(wsFinal|wsPing, long(125))))
 	for range 20 {
-		_ = p.SetWriteDeadline(time.Now().Add(most + slack))
+		_ = p.SetWriteDeadline(time.Now().Add(a.patience()))
 		if _, err := p.Write(many); err != nil {
 			return nil
 		}
@@ -256,7 +256,7 @@ func unread(port, request string) input {
 		}
 		defer p.Close()
 		many := []byte(times(100, []byte(a.fill(request))))
-		for deadline := time.Now().Add(most + slack); ; {
+		for deadline := time.Now().Add(a.patience()); ; {
 			_ = p.SetWriteDeadline(deadline)
 			if _, err := p.Write(many); isTimeout(err) {
 				return errors.New("the hub does not close the connection")
