@@ -68,3 +68,30 @@ func BenchmarkConditions(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkLargeBody is what a message of 256 KB costs with as many references to
+// its body as a condition can have, whatever is in it.
+func BenchmarkLargeBody(b *testing.B) {
+	const references = 300
+	for name, c := range map[string]struct{ reference, body string }{
+		"a member of many":  {"$body.s = 1", "{" + strings.Repeat(`"k":1,`, 43_000) + `"s":"x"}`},
+		"an item of many":   {"$body.s[99999] = 2", `{"s":[` + strings.Repeat("1,", 128_000) + "1]}"},
+		"a text of escapes": {"$body.s = 'x'", `{"s":"` + strings.Repeat(`\u0041`, 43_000) + `"}`},
+		"a text to change":  {"lower($body.s)='x'", `{"s":"` + strings.Repeat("a", 256<<10) + `"}`},
+	} {
+		condition, err := query.CompileCondition(c.reference+strings.Repeat(" OR "+c.reference, references-1), query.ConditionOptions{})
+		if err != nil {
+			b.Fatal(name, err)
+		}
+		m := &sent{raw: []byte(c.body)}
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				m.asked = false
+				if got, _ := condition.Evaluate(m); got == query.True {
+					b.Fatal("it holds")
+				}
+			}
+		})
+	}
+}

@@ -50,7 +50,7 @@ func ParseJSON(text []byte) (Value, error) {
 	}
 	p := jsonParser{text: s}
 	most := strings.Count(s, ",") + strings.Count(s, "{") + strings.Count(s, "[") + 1
-	p.elements = make([]element, 0, min(most, 1024)) // commas may be text
+	p.elements = make([]element, 0, most)
 	p.space()
 	if !p.value("") || p.at != len(p.text) {
 		if p.beyond != nil {
