@@ -65,14 +65,16 @@ func (h *Hub) ChangeRouting(change func(*routing.Config) error) error {
 // that are the same, and new ones, which it also returns.
 func (h *Hub) openEndpoints(now, was *routes) (opened []*endpoint, err error) {
 	for _, settings := range now.config.Endpoints {
-		log := routing.NewLog(routing.LogOptions{})
 		i := slices.IndexFunc(was.endpoints, func(e *endpoint) bool { return strings.EqualFold(e.settings.Name, settings.Name) })
+		if i >= 0 && was.endpoints[i].is(settings) {
+			now.endpoints = append(now.endpoints, was.endpoints[i])
+			continue
+		}
+		var log *routing.Log
 		if i >= 0 {
-			if was.endpoints[i].is(settings) {
-				now.endpoints = append(now.endpoints, was.endpoints[i])
-				continue
-			}
 			log = was.endpoints[i].log
+		} else {
+			log = routing.NewLog(routing.LogOptions{})
 		}
 		e, err := h.openEndpoint(settings, log)
 		if err != nil {

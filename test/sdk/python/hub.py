@@ -310,7 +310,8 @@ class Reader(Inbox):
 
     def take(self, _, event):
         """Takes an event, or that nothing came for a while."""
-        if event and event.system_properties[b"iothub-connection-device-id"] in self.devices:
+        # Operations monitoring also tells of what no device did.
+        if event and event.system_properties.get(b"iothub-connection-device-id") in self.devices:
             self.put(event)
 
     def await_attached(self, client):
