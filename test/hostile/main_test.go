@@ -42,7 +42,7 @@ const (
 	stalledAddress   = "127.0.0.37" // of the hub whose events are not read
 	strangersAddress = "127.0.0.38" // of the hub that knows few strangers
 	crowdAddress     = "127.0.0.39" // of the hub that has few places for an address
-	showOffAddress   = "127.0.0.44" // of the hub that strangers show certificates
+	showOffAddress   = "127.0.0.40" // of the hub that strangers show certificates
 )
 
 func TestMain(m *testing.M) {

@@ -32,7 +32,7 @@ import (
 )
 
 // address is the suite's own.
-const address = "127.0.0.31"
+const address = "127.0.0.48"
 
 // limit is how long the commands of a section may take; Go's may have to compile
 // an SDK.

@@ -23,12 +23,12 @@ const FILE_DEADLINE = 300_000; // ms
 // are those of all its devices, so each file of tests that changes them has one to
 // itself.
 const ADDRESSES = {
-  main: '127.0.0.11',
+  main: '127.0.0.29',
   clock: '127.0.0.13',
   backEnd: '127.0.0.15',
   routing: '127.0.0.16',
   x509: '127.0.0.18',
-  readers: '127.0.0.43',
+  readers: '127.0.0.30',
 };
 
 async function main() {

@@ -24,7 +24,7 @@ import (
 	"github.com/linarite/linarite/test/harness"
 )
 
-const address = "127.0.0.18" // the suite's own
+const address = "127.0.0.20" // the suite's own
 
 // hub is the hub of the one test there is; caFile is its CA.
 var (

@@ -30,7 +30,7 @@ import java.util.stream.StreamSupport;
 final class Hub implements AutoCloseable {
     static final Duration DEADLINE = Duration.ofSeconds(20);
 
-    private static final String ADDRESS = "127.0.0.16";
+    private static final String ADDRESS = "127.0.0.19";
     private static final String CONTROL = "http://" + ADDRESS + ":8080";
 
     private final Path folder;
