@@ -49,7 +49,6 @@ type Conn struct {
 	trusted bool
 	proved  int // identities that the peer has proved to be
 	out     []byte
-	written bool // something was sent since the last heartbeat
 	stalled []*Link
 	partial int // bytes of messages that have not arrived whole
 }

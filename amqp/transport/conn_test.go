@@ -11,6 +11,7 @@ import (
 
 	"github.com/linarite/linarite/amqp/codec"
 	"github.com/linarite/linarite/amqp/transport"
+	"github.com/linarite/linarite/internal/clock"
 )
 
 // Trap 5: azure-iothub for Node sends no SASL at all.
@@ -183,14 +184,18 @@ func TestAFrameHasToBecomeWholeInTime(t *testing.T) {
 	assert.Error(t, c.end())
 }
 
-func TestHeartbeatsAreSentAsThePeerWantsThem(t *testing.T) {
+// rhea hangs up as soon as it has heard nothing for the time that it has announced.
+func TestHeartbeatsComeInHalfTheTimeThatThePeerWaits(t *testing.T) {
 	t.Parallel()
+	const idle = time.Second
 	c := dial(t, &house{trust: true}, transport.Options{})
-	c.open(&codec.Open{ContainerID: "c", IdleTimeout: codec.Some(uint32(200))})
-	for range 2 {
+	c.open(&codec.Open{ContainerID: "c", IdleTimeout: codec.Some(uint32(idle.Milliseconds()))})
+	began := clock.Wall()
+	for range 4 {
 		body, _ := c.read()
 		assert.Nil(t, body)
 	}
+	assert.Less(t, clock.Wall().Sub(began), 3*idle)
 }
 
 func TestErrorsOfAConnection(t *testing.T) {

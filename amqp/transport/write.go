@@ -12,8 +12,6 @@ import (
 	"github.com/linarite/linarite/internal/clock"
 )
 
-// ErrUnread is what ends a connection whose peer does not read.
-
 // goodbye is how long a connection that is over may take to take what was
 // written last.
 const goodbye = time.Second
@@ -113,7 +111,7 @@ func (c *Conn) write() {
 				return
 			}
 		case <-beat.Done():
-			c.beat()
+			c.put(0, nil)
 			cancel()
 			beat, cancel = c.heartbeat()
 		case <-c.dead:
@@ -123,23 +121,16 @@ func (c *Conn) write() {
 	}
 }
 
-// heartbeat ends when the next one may be due, which is never when the peer did
-// not ask for any.
+// heartbeat ends when the next one is due, which is never when the peer did not ask
+// for any. They are sent whatever else is: a peer such as rhea ends the connection
+// as soon as it has heard nothing for the time that it has announced.
+//
+// OASIS: amqp-core-transport 2.4.5.
 func (c *Conn) heartbeat() (context.Context, context.CancelFunc) {
 	if c.peerIdle <= 0 {
 		return context.WithCancel(context.Background())
 	}
 	return context.WithTimeout(context.Background(), max(c.peerIdle/2, minHeartbeat))
-}
-
-// beat sends an empty frame, unless something else was sent.
-func (c *Conn) beat() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.written {
-		c.enqueue(0, nil)
-	}
-	c.written = false
 }
 
 // flush sends what has gathered and says whether the connection still works.
@@ -164,7 +155,6 @@ func (c *Conn) flush(patience time.Duration) bool {
 func (c *Conn) wrote(err error) (emptied []*Link, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.written = true
 	if err != nil {
 		c.breakOff(err)
 		return nil, false
