@@ -128,10 +128,13 @@ func (s *Session) detach(d *codec.Detach) *codec.Error {
 	delete(s.links, d.Handle)
 	c.links--
 	attached := l.leave()
+	var emptied []*Link
 	if attached {
 		c.enqueue(s.channel, &codec.Detach{Handle: d.Handle, Closed: d.Closed})
+		emptied = s.transmit() // what it had unsettled is no more
 	}
 	c.mu.Unlock()
+	tellEmptied(emptied)
 	if attached {
 		l.orphaned()
 	}

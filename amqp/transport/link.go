@@ -106,10 +106,13 @@ func (l *Link) Detach(failure *codec.Error) {
 	if attached {
 		l.failure = failure
 	}
+	var emptied []*Link
 	if attached = attached && l.answered; attached {
 		l.tellDetach()
+		emptied = l.session.transmit() // what it had unsettled is no more
 	} // else attach does it
 	c.mu.Unlock()
+	tellEmptied(emptied)
 	if attached {
 		l.orphaned()
 	}

@@ -383,3 +383,78 @@ func TestTheNodeHearsOfTheEndOfItsLinkOnce(t *testing.T) {
 		})
 	}
 }
+
+// What uses the credit up may be messages: a peer that drains a link waits to hear of
+// it all the same.
+func TestADrainIsAnsweredWhenMessagesUseTheCreditUp(t *testing.T) {
+	t.Parallel()
+	m := transport.Outgoing{Message: []byte("m")}
+	c := enter(t, sends(nil, m, m, m, m, m))
+	c.receiver(0, 0)
+	c.credit(0, 2, true)
+	expect[*codec.Transfer](c)
+	expect[*codec.Transfer](c)
+	drained := func(count uint32) {
+		t.Helper()
+		f := expect[*codec.Flow](c)
+		assert.Equal(t, count, f.DeliveryCount.Value)
+		assert.Zero(t, f.LinkCredit.Value)
+		assert.True(t, f.Drain)
+	}
+	drained(2)
+	c.credit(0, 3, false)
+	expect[*codec.Transfer](c)
+	c.credit(0, 3, true) // there is none left to use up
+	drained(3)
+}
+
+func TestAMessageThatIsBrokenOffGivesItsCreditBack(t *testing.T) {
+	t.Parallel()
+	c := enter(t, takes(2, make(chan *transport.Delivery, 10)))
+	assert.Equal(t, uint32(2), c.sender(0))
+	c.transfer(&codec.Transfer{DeliveryID: codec.Some(uint32(0)), More: true}, "m")
+	c.transfer(&codec.Transfer{Aborted: true}, "")
+	f := expect[*codec.Flow](c)
+	assert.Equal(t, uint32(2), f.LinkCredit.Value)
+	assert.Equal(t, uint32(1), f.DeliveryCount.Value)
+}
+
+// A link that is detached leaves room for what others of its session have to send.
+func TestADetachedLinkLeavesNothingUnsettled(t *testing.T) {
+	t.Parallel()
+	const window = 2048
+	many := make([]transport.Outgoing, window)
+	for i := range many {
+		many[i] = transport.Outgoing{Message: []byte{byte(i)}}
+	}
+	h := sends(func(any, any) {}, many...)
+	h.trust = true
+	c := dial(t, h, transport.Options{})
+	c.open(&codec.Open{ContainerID: "c", MaxFrameSize: 1 << 16})
+	c.begin(0, 1<<16)
+	for handle, name := range []string{"full", "waiting"} {
+		c.send(0, &codec.Attach{Name: name, Handle: uint32(handle), Role: codec.RoleReceiver, Source: &codec.Source{Address: "q"}})
+		expect[*codec.Attach](c)
+	}
+	c.widen()
+	c.send(0, &codec.Flow{
+		NextIncomingID: codec.Some(uint32(1)), IncomingWindow: 1 << 16, Handle: codec.Some(uint32(0)), LinkCredit: codec.Some(uint32(window)),
+	})
+	for range window {
+		expect[*codec.Transfer](c)
+	}
+	c.send(0, &codec.Flow{
+		NextIncomingID: codec.Some(uint32(1 + window)), IncomingWindow: 1 << 16, Handle: codec.Some(uint32(1)),
+		LinkCredit: codec.Some(uint32(1)), Echo: true,
+	})
+	expect[*codec.Flow](c) // and nothing before it
+	c.send(0, &codec.Detach{Handle: 0, Closed: true})
+	for {
+		body, _ := c.read()
+		if tr, ok := body.(*codec.Transfer); ok {
+			assert.Equal(t, uint32(1), tr.Handle)
+			return
+		}
+		require.IsType(t, &codec.Detach{}, body)
+	}
+}

@@ -70,7 +70,7 @@ func (l *Link) collect(t *codec.Transfer, payload []byte) (*Delivery, *codec.Err
 	d.settled = d.settled || t.Settled.Or(false)
 	if t.Aborted {
 		l.discard()
-		l.due++
+		l.replenish()
 		return nil, nil
 	}
 	if failure := l.add(d, payload); failure != nil {
@@ -137,6 +137,12 @@ func (d *Delivery) Settle(outcome codec.Composite) {
 			Role: codec.RoleReceiver, First: d.id, Last: codec.Some(d.id), Settled: true, State: outcome,
 		})
 	}
+	l.replenish()
+}
+
+// replenish counts a delivery that is over, and grants credit anew when that is worth
+// a flow. The caller holds mu.
+func (l *Link) replenish() {
 	if l.due++; l.due >= max(l.node.Credit/2, 1) {
 		l.credit += l.due
 		l.due = 0

@@ -83,7 +83,15 @@ func (l *Link) Drained() {
 	c := l.session.conn
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if l.gone || !l.drain || len(l.queue) > 0 {
+	if len(l.queue) == 0 {
+		l.drained()
+	}
+}
+
+// drained uses up the credit of a link that the peer drains, if there is any left, and
+// tells it. The caller holds mu.
+func (l *Link) drained() {
+	if l.gone || !l.drain {
 		return
 	}
 	l.count += l.credit
@@ -106,9 +114,13 @@ func (l *Link) grant(f *codec.Flow) {
 		}
 	}
 	l.drain = f.Drain
+	if l.credit == 0 && (len(l.queue) == 0 || !l.queue[0].started) {
+		l.drained()
+	}
 }
 
-// flowed tells the node of credit, and drains the link if that is for us to do.
+// flowed tells the node of credit or of an empty queue, and drains the link if that is
+// for us to do. The caller does not hold mu.
 func (l *Link) flowed() {
 	if !l.Sending {
 		return
@@ -136,7 +148,6 @@ func (l *Link) transmit() (emptied bool) {
 		l.queue = l.queue[1:]
 	}
 	l.queue = nil
-	l.awaken()
 	return true
 }
 
@@ -144,9 +155,7 @@ func (l *Link) transmit() (emptied bool) {
 // does not hold mu.
 func tellEmptied(links []*Link) {
 	for _, l := range links {
-		if l.node.Flow != nil {
-			l.node.Flow()
-		}
+		l.flowed()
 	}
 }
 
@@ -176,6 +185,9 @@ func (l *Link) carry(o *outgoing) bool {
 		s.window--
 		s.nextOutgoing++
 		c.enqueueTransfer(s.channel, &t, part)
+	}
+	if l.credit == 0 {
+		l.drained()
 	}
 	return true
 }
