@@ -17,6 +17,7 @@ import (
 
 	"github.com/linarite/linarite/amqp"
 	"github.com/linarite/linarite/amqp/codec"
+	"github.com/linarite/linarite/amqp/transport"
 	"github.com/linarite/linarite/hub"
 	"github.com/linarite/linarite/iot"
 )
@@ -128,4 +129,26 @@ func TestWebSocket(t *testing.T) {
 	_, answer, err := dialer.Dial(url, nil)
 	require.Error(t, err)
 	assert.Equal(t, http.StatusBadRequest, answer.StatusCode)
+}
+
+// The deadlines of a connection mean over WebSocket what they mean without.
+func TestASilentWebSocketIsToldWhyItEnds(t *testing.T) {
+	t.Parallel()
+	r := open(t, hub.Options{}, amqp.Options{Timeouts: transport.Options{TrustTimeout: 200 * time.Millisecond}})
+	web := httptest.NewServer(r.srv.WebSocket())
+	t.Cleanup(web.Close)
+	dialer := websocket.Dialer{Subprotocols: []string{amqp.Subprotocol}}
+	ws, _, err := dialer.Dial("ws"+strings.TrimPrefix(web.URL, "http"), nil)
+	require.NoError(t, err)
+	defer ws.Close()
+	require.NoError(t, ws.WriteMessage(websocket.BinaryMessage, []byte("AMQP\x00\x01\x00\x00"+frameOf(0, &codec.Open{ContainerID: "c"}, nil))))
+	for {
+		_, frame, err := ws.ReadMessage()
+		require.NoError(t, err)
+		body, _, err := codec.Decode(frame[8:])
+		if end, ok := body.(*codec.Close); ok && err == nil {
+			assert.Equal(t, "amqp:unauthorized-access", string(end.Error.Condition))
+			return
+		}
+	}
 }

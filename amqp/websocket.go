@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -116,7 +117,7 @@ func (f *frames) Read(p []byte) (int, error) {
 		if f.message == nil {
 			kind, message, err := f.NextReader()
 			if err != nil {
-				return 0, err
+				return 0, late(err)
 			}
 			if kind != websocket.BinaryMessage {
 				return 0, iot.ErrFormat.Because("a WebSocket message that is text, not binary")
@@ -128,15 +129,25 @@ func (f *frames) Read(p []byte) (int, error) {
 			f.message, err = nil, nil
 		}
 		if n > 0 || err != nil {
-			return n, err
+			return n, late(err)
 		}
 	}
+}
+
+// late is err, or the standard library's error of a deadline that has passed, of which
+// gorilla leaves only that it was one.
+func late(err error) error {
+	var timeout net.Error
+	if errors.As(err, &timeout) && timeout.Timeout() {
+		return os.ErrDeadlineExceeded
+	}
+	return err
 }
 
 // Write sends p as one message.
 func (f *frames) Write(p []byte) (int, error) {
 	if err := f.WriteMessage(websocket.BinaryMessage, p); err != nil {
-		return 0, err
+		return 0, late(err)
 	}
 	return len(p), nil
 }
