@@ -9,10 +9,11 @@ import (
 
 // Bounds of request and reply.
 const (
-	maxRequest = 32 << 10 // bytes
-	maxReplies = 64       // that wait for a peer's credit
-	maxReplyTo = 1 << 10  // bytes of an address that is remembered
-	rpcCredit  = 32
+	maxRequest    = 32 << 10 // bytes
+	maxReplies    = 64       // that wait for a peer's credit
+	maxReplyBytes = 64 << 10 // of all of them, but for the last
+	maxReplyTo    = 1 << 10  // bytes of an address that is remembered
+	rpcCredit     = 32
 )
 
 // reply is a link on which the replies of a node go.
@@ -71,7 +72,8 @@ func (p *peer) respond(l *transport.Link, node string, request *codec.Message, a
 		p.refused("reply", errors.New("there is no link for the replies of "+node))
 		return
 	}
-	if !out.Await(maxReplies) {
+	room := out.Await(maxReplies)
+	if _, bytes := out.Queued(); !room || bytes > maxReplyBytes {
 		l.Conn().Close(errors.New("the peer grants no credit for the replies of " + node))
 		return
 	}
