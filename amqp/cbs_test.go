@@ -334,3 +334,38 @@ func TestAConnectionShowsSoManyTokensAndNoMore(t *testing.T) {
 	assert.Equal(t, int32(403), status)
 	assert.Equal(t, int32(200), c.putToken(host+"/linarite/0", token(t, host, "service", time.Hour)), "one can be renewed")
 }
+
+// A stranger that asks and asks and takes no reply costs no more than a few of them.
+func TestRepliesThatNobodyTakesAreBoundedInBytes(t *testing.T) {
+	t.Parallel()
+	c := enter(t).stranger()
+	c.receive("$cbs", 0)
+	requests := c.sender("$cbs")
+	m := &codec.Message{Properties: &codec.Properties{MessageID: strings.Repeat("x", 30<<10)}, HasValue: true}
+	for range 10 {
+		c.transfer(requests, m)
+	}
+	c.closed()
+}
+
+// A token that allows less takes the place of one that allowed a link.
+func TestALinkEndsWhenTheNewTokenDoesNotAllowIt(t *testing.T) {
+	t.Parallel()
+	c := enter(t).join("service")
+	c.receive("/messages/serviceBound/feedback", 1)
+	reply := c.attach(&codec.Attach{Role: codec.RoleReceiver, Source: &codec.Source{Address: "$cbs"}, Target: &codec.Target{Address: "me"}})
+	expect[*codec.Attach](c)
+	c.grant(reply, 10)
+	requests := c.sender("$cbs")
+	c.transfer(requests, &codec.Message{
+		Application: codec.Map{{Key: "operation", Value: "put-token"}, {Key: "name", Value: host}},
+		Value:       token(t, host, "registryRead", time.Hour), HasValue: true,
+	})
+	for {
+		body, _ := c.read()
+		if d, ok := body.(*codec.Detach); ok {
+			assert.Equal(t, "amqp:unauthorized-access", string(d.Error.Condition))
+			return
+		}
+	}
+}

@@ -61,18 +61,30 @@ type need struct {
 
 func newClaims(h *hub.Hub) *claims { return &claims{hub: h, held: map[string]*claim{}} }
 
-// add takes in a token that was found good for path.
+// add takes in a token that was found good for path. Links that hung on one for the
+// same path end, unless this allows them or another does.
 func (c *claims) add(path string, p proof) error {
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	held, err := c.hold(path, p)
+	var ended []*transport.Link
+	if err == nil {
+		ended = c.rehang(held, p)
+	}
+	c.mu.Unlock()
+	detach(ended, iot.ErrUnauthorizedAccess.Because("the new token does not allow it"))
+	return err
+}
+
+// hold is the claim for path, which p becomes the proof of. The caller holds mu.
+func (c *claims) hold(path string, p proof) (*claim, error) {
 	if c.over {
-		return iot.ErrClosedRemotely
+		return nil, iot.ErrClosedRemotely
 	}
 	held := c.held[path]
 	if held == nil {
 		held = &claim{path: path, proof: p, links: map[*transport.Link]need{}}
 		if len(c.held) >= maxClaims || c.bytes+held.bytes() > maxClaimBytes {
-			return iot.ErrTooManyTokens
+			return nil, iot.ErrTooManyTokens
 		}
 		c.held[path] = held
 	} else {
@@ -82,7 +94,31 @@ func (c *claims) add(path string, p proof) error {
 	held.proof = p
 	c.bytes += held.bytes()
 	held.timer = c.hub.Clock().AfterFunc(p.expires.Sub(c.hub.Clock().Now()), func() { c.expire(held, p) })
-	return nil
+	return held, nil
+}
+
+// rehang hangs those links on other tokens that p does not allow any more, and returns
+// those that no token allows. The caller holds mu.
+func (c *claims) rehang(held *claim, p proof) (ended []*transport.Link) {
+	for l, n := range held.links {
+		if c.authorize(p, n) == nil {
+			continue
+		}
+		delete(held.links, l)
+		if other, err := c.find(n); err == nil {
+			other.links[l] = n
+		} else {
+			ended = append(ended, l)
+		}
+	}
+	return ended
+}
+
+// detach ends links because of their token.
+func detach(links []*transport.Link, reason error) {
+	for _, l := range links {
+		l.Detach(failure(reason))
+	}
 }
 
 // admit hangs a link of a back end on a token that lets it attach.
@@ -180,18 +216,9 @@ func (c *claims) expire(held *claim, p proof) {
 	}
 	delete(c.held, held.path)
 	c.bytes -= held.bytes()
-	var ended []*transport.Link
-	for l, n := range held.links {
-		if other, err := c.find(n); err == nil {
-			other.links[l] = n
-		} else {
-			ended = append(ended, l)
-		}
-	}
+	ended := c.rehang(held, proof{}) // which allows nothing
 	c.mu.Unlock()
-	for _, l := range ended {
-		l.Detach(failure(iot.ErrUnauthorizedAccess.Because("the token has expired")))
-	}
+	detach(ended, iot.ErrUnauthorizedAccess.Because("the token has expired"))
 }
 
 // clear forgets everything.
