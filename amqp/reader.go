@@ -26,7 +26,7 @@ type reader struct {
 	link      *transport.Link
 	log       *events.Log
 	partition int
-	next      int64 // the sequence number of the event to send next
+	at        *events.Follower
 	metrics   bool
 
 	encoded []byte // memory for what is sent, and of what is sent
@@ -51,7 +51,7 @@ func (p *peer) read(l *transport.Link, a partitionAddress, log *events.Log) (tra
 	if refusal != nil {
 		return transport.Node{}, refusal
 	}
-	r := &reader{srv: p.srv, link: l, log: log, partition: a.partition, next: next, metrics: wantsMetrics(l)}
+	r := &reader{srv: p.srv, link: l, log: log, partition: a.partition, at: log.Follow(a.partition, next), metrics: wantsMetrics(l)}
 	p.srv.pump(l, r.pump)
 	return transport.Node{Pumped: true, Detached: func() {
 		p.srv.owners.leave(own)
@@ -75,10 +75,10 @@ func (r *reader) pump() {
 	var grown <-chan struct{}
 	for {
 		if credit := r.link.Credit(); credit > 0 {
-			if evs, _ := r.log.Read(r.partition, r.next, min(credit, readAhead)); len(evs) > 0 {
+			if evs := r.at.Read(min(credit, readAhead)); len(evs) > 0 {
 				evs = portion(evs)
 				r.send(evs)
-				r.next, grown = evs[len(evs)-1].Sequence+1, nil
+				r.at.Next, grown = evs[len(evs)-1].Sequence+1, nil
 				continue
 			}
 			if grown == nil { // look once more after listening

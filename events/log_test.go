@@ -295,3 +295,20 @@ func TestAnAppendTakesLessThanOneAllocation(t *testing.T) {
 	e := body("x")
 	require.Zero(t, testing.AllocsPerRun(50_000, func() { log.Append("d", e) }))
 }
+
+// A reader that stays gets all that comes after the log was cleared, even if that is
+// more than it had read before.
+func TestAFollowerNoticesThatTheLogWasCleared(t *testing.T) {
+	t.Parallel()
+	log, _ := single(2, events.Options{})
+	f := log.Follow(0, 1)
+	require.Equal(t, []string{"1"}, bodies(f.Read(10)))
+	f.Next = 2
+	require.Empty(t, f.Read(10))
+	log.Clear()
+	for _, s := range []string{"a", "b", "c"} {
+		log.Append("d", body(s))
+	}
+	require.Equal(t, []string{"a", "b", "c"}, bodies(f.Read(10)))
+	require.Equal(t, []string{"a", "b"}, bodies(f.Read(2)), "the reader moves it on")
+}

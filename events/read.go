@@ -35,7 +35,12 @@ func (l *Log) Bounds(partition int) Partition {
 // modified.
 func (l *Log) Read(partition int, from int64, limit int) (evs []Event, next int64) {
 	l.expire()
-	v := l.partitions[partition].tape.Load().view(from, limited(limit))
+	return l.partitions[partition].tape.Load().read(partition, from, limit)
+}
+
+// read is Log.Read of a tape, which is the partition's.
+func (t *tape) read(partition int, from int64, limit int) (evs []Event, next int64) {
+	v := t.view(from, limited(limit))
 	if v.next < v.end {
 		evs = make([]Event, 0, v.end-v.next)
 	}

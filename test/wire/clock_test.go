@@ -208,3 +208,23 @@ func TestAResetClosesEverything(t *testing.T) {
 	refused.send(d.hello().bytes())
 	refused.turnedAway(notAuthorized, 404001, "DeviceNotFound")
 }
+
+// A reader of events stays, and gets all that comes after the reset.
+func TestAReaderReadsOnAfterAReset(t *testing.T) {
+	t.Parallel()
+	h := harness.Start(t, harness.Options{Address: readOnAddress})
+	d := newDeviceOf(t, h)
+	e := d.tells(t, "before")[0]
+	p := backEnd(t, h, "service")
+	l := p.receiver(partition("linarite", "$Default", e.Partition), 1, terms{})
+	_, m := p.transfer()
+	require.Equal(t, "before", string(m.body))
+	h.Reset(t)
+	d = identity{h.CreateDevice(t, d.DeviceID), h} // of the same partition
+	d.tells(t, "1", "2", "3")
+	l.grant(4)
+	for _, body := range []string{"1", "2", "3"} {
+		_, m = p.transfer()
+		require.Equal(t, body, string(m.body))
+	}
+}

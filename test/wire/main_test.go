@@ -22,11 +22,12 @@ import (
 
 // The suite's own addresses.
 const (
-	address      = "127.0.0.23" // of the hub that tests share
-	clockAddress = "127.0.0.24" // of the hub whose clock is moved
-	graceAddress = "127.0.0.25" // of the hub without grace for tokens
-	resetAddress = "127.0.0.26" // of the hub that is reset
-	routeAddress = "127.0.0.27" // of the hub whose routes are changed
+	address       = "127.0.0.23" // of the hub that tests share
+	clockAddress  = "127.0.0.24" // of the hub whose clock is moved
+	graceAddress  = "127.0.0.25" // of the hub without grace for tokens
+	resetAddress  = "127.0.0.26" // of the hub that is reset
+	readOnAddress = "127.0.0.29" // of the hub that is reset under a reader
+	routeAddress  = "127.0.0.27" // of the hub whose routes are changed
 
 	amqpClockAddress  = "127.0.0.41" // of the hub whose clock AMQP's tests move
 	categoriesAddress = "127.0.0.47" // of the hub whose operations of all kinds are watched
