@@ -99,10 +99,11 @@ func deviceBound(id iot.Identity, d c2d.Delivery) reply {
 // complete removes a message for good: it was dealt with, or with `?reject` never
 // will be. Error: 412002 when its lock was lost.
 //
-// IoT Hub: contract.md §17.
+// IoT Hub: contract.md §17. Java calls the parameter `?reject`, question mark
+// included; whether the service takes that for a rejection has no source.
 func (a *api) complete(c *call) (reply, error) {
 	settle := c.visit.Complete
-	if has(c.URL, "reject") {
+	if has(c.URL, "reject") || has(c.URL, "?reject") {
 		settle = c.visit.Reject
 	}
 	if err := settle(c.lock()); err != nil {

@@ -104,6 +104,18 @@ func TestAMessageIsRejectedOrAbandoned(t *testing.T) {
 	require.Equal(t, 412, f.at(d1, "DELETE", "deviceBound/%22nonsense%22", "").status)
 }
 
+func TestEverySpellingOfRejectRejects(t *testing.T) {
+	t.Parallel()
+	f := start(t)
+	f.must("PUT", "/devices/d1", `{}`)
+	for i, form := range []string{"&reject", "&reject=", "&reject=true", "&Reject=true", "&%3Freject=true"} { // the last is Java's
+		f.send("d1", "a")
+		lock := lockOf(f.at(d1, "GET", "deviceBound", ""))
+		require.Equal(t, 204, f.at(d1, "DELETE", "deviceBound/"+lock+version+form, "").status, form)
+		assert.Equal(t, "Rejected", f.hub.Feedback().History()[i].StatusCode, form)
+	}
+}
+
 func TestHowLongAMessageIsLocked(t *testing.T) {
 	t.Parallel()
 	f := start(t)
