@@ -67,6 +67,8 @@ func TestExchangesThatKeepTheContract(t *testing.T) {
 		"a path that is none":   func(e *contract.Exchange) { *e = refused(*e, 404, "GenericNotFound", refusal); e.Target = "/nothing" },
 		"a device over HTTPS":   func(e *contract.Exchange) { e.Method, e.Target = "POST", "/devices/d1/messages/events?api-version=1" },
 		"a patch in a disguise": disguised,
+		"a word with a capital": func(e *contract.Exchange) { e.Request.Body = `{"deviceId":"d1","status":"Enabled"}` },
+		"what is no HTTP":       func(e *contract.Exchange) { e.Target, e.Status, e.Response.Header = "/devices/a b", 400, nil },
 		"WebSockets are no API": func(e *contract.Exchange) { e.Target, e.Response.Header = "/$iothub/websocket", nil },
 		"an answer without a body": func(e *contract.Exchange) {
 			e.Method, e.Status, e.Request.Body, e.Response.Body = "DELETE", 204, "", ""
@@ -97,6 +99,7 @@ func TestExchangesThatBreakTheContract(t *testing.T) {
 		want   string
 	}{
 		"a wrong type in the answer":   {replace(`"d1"`, `7`), "deviceId"},
+		"a word with a capital":        {replace(`"enabled"`, `"Enabled"`), "status"},
 		"a word that is none":          {replace(`"Disconnected"`, `"Asleep"`), "connectionState"},
 		"a time that is none":          {replace(`0001-01-01T00:00:00"`, `yesterday"`), "connectionStateUpdatedTime"},
 		"eight digits of a second":     {replace(`.1234567Z`, `.12345678Z`), "lastActivityTime"},

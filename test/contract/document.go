@@ -37,7 +37,6 @@ func document() (*openapi3.T, error) {
 	if err != nil {
 		return nil, err
 	}
-	capitalise(doc.Components.Schemas["ExportImportDevice"].Value.Properties["importMode"].Value)
 	for _, schema := range schemas(doc) {
 		schema.Nullable = true
 		if schema.Type.Is("object") && len(schema.Properties) == 0 && schema.AdditionalProperties.Schema == nil {
@@ -51,7 +50,7 @@ func document() (*openapi3.T, error) {
 }
 
 // capitalise lets the words of a list have a capital too, as azure-iothub writes
-// import modes.
+// import modes and Java a device's status.
 func capitalise(schema *openapi3.Schema) {
 	for _, word := range schema.Enum {
 		text := word.(string)

@@ -44,7 +44,7 @@ func suites() []suite {
 		{"sdk/node", []string{"node", "npm"}, holding(node)},
 		{"sdk/python", []string{"python3"}, holding(python)},
 		{"sdk/go", []string{"go"}, holding(sdkGo)},
-		{"sdk/java", []string{"java", "mvn"}, java},
+		{"sdk/java", []string{"java", "mvn"}, holding(java)},
 		{"sdk/rounds", []string{"go", "node", "npm", "python3", "java", "mvn"}, rounds},
 		{"readme", []string{"go", "bash", "node", "npm", "python3", "mvn", "java", "javac"}, readme},
 	}

@@ -1,5 +1,6 @@
 package linarite;
 
+import com.microsoft.azure.sdk.iot.device.ClientOptions;
 import com.microsoft.azure.sdk.iot.device.DeviceClient;
 import com.microsoft.azure.sdk.iot.device.InternalClient;
 import com.microsoft.azure.sdk.iot.device.IotHubClientProtocol;
@@ -35,9 +36,20 @@ final class Client implements AutoCloseable {
 
     /** A client that is not connected yet; each message is settled with what settle says. */
     Client(Identity identity, IotHubClientProtocol protocol, Function<Message, IotHubMessageResult> settle) {
+        this(identity, protocol, settle, ClientOptions.builder().build());
+    }
+
+    /** A client that shows a certificate. */
+    Client(Identity identity, IotHubClientProtocol protocol, Authority.Issued certificate) {
+        this(identity, protocol, message -> IotHubMessageResult.COMPLETE,
+            ClientOptions.builder().sslContext(certificate.context()).build());
+    }
+
+    private Client(Identity identity, IotHubClientProtocol protocol, Function<Message, IotHubMessageResult> settle,
+        ClientOptions options) {
         this.identity = identity;
         if (identity.module().isEmpty()) {
-            DeviceClient device = new DeviceClient(identity.connectionString(), protocol);
+            DeviceClient device = new DeviceClient(identity.connectionString(), protocol, options);
             device.setMessageCallback((message, context) -> {
                 IotHubMessageResult result = settle.apply(message);
                 messages.put(message);
@@ -45,7 +57,7 @@ final class Client implements AutoCloseable {
             }, null);
             sdk = device;
         } else {
-            sdk = new ModuleClient(identity.connectionString(), protocol);
+            sdk = new ModuleClient(identity.connectionString(), protocol, options);
         }
         sdk.setRetryPolicy(new NoRetry());
     }

@@ -2,7 +2,6 @@ package linarite;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -210,7 +209,7 @@ class DeviceTest {
             client.send("second");
             hub.events(identity.device(), 2);
         }
-        assertFalse(hub.connection(identity.device()).get("connected").getAsBoolean());
+        hub.awaitDisconnected(identity.device());
     }
 
     @Test

@@ -51,6 +51,7 @@ final class Hub implements AutoCloseable {
             Runtime.getRuntime().addShutdownHook(end);
             awaitHealth();
             Trust.only(Files.writeString(folder.resolve("ca.pem"), get("/v1/ca.pem")));
+            Recorder.start();
         } catch (Exception e) {
             throw new IllegalStateException("the hub did not start", e);
         }
@@ -60,19 +61,38 @@ final class Hub implements AutoCloseable {
     }
 
     private Process start() throws IOException {
-        String binary = System.getenv("LINARITE_BIN");
-        ProcessBuilder builder = new ProcessBuilder(
-            binary != null ? binary : "../../../bin/linarite", "serve",
+        return builder(List.of("serve",
             "--hostname", ADDRESS,
             "--mqtt", ADDRESS + ":8883",
             "--amqps", ADDRESS + ":5671",
             "--https", ADDRESS + ":443",
             "--control", ADDRESS + ":8080",
-            "--data", folder.resolve("data").toString(),
-            "--log-format", "json");
-        // The hub refuses a variable of its prefix that it does not know.
+            "--data", data().toString(),
+            "--log-format", "json")).redirectErrorStream(true).redirectOutput(log().toFile()).start();
+    }
+
+    private static ProcessBuilder builder(List<String> arguments) {
+        String binary = System.getenv("LINARITE_BIN");
+        ProcessBuilder builder = new ProcessBuilder(binary != null ? binary : "../../../bin/linarite");
+        builder.command().addAll(arguments);
+        // The program refuses a variable of its prefix that it does not know.
         builder.environment().keySet().removeIf(name -> name.startsWith("LINARITE_"));
-        return builder.redirectErrorStream(true).redirectOutput(log().toFile()).start();
+        return builder;
+    }
+
+    /** Runs another of the program's verbs and returns what it prints. */
+    String program(List<String> arguments) throws Exception {
+        Process run = builder(arguments).redirectError(ProcessBuilder.Redirect.INHERIT).start();
+        String printed = text(run.getInputStream());
+        if (run.waitFor() != 0) {
+            throw new IllegalStateException(String.join(" ", arguments) + " failed");
+        }
+        return printed;
+    }
+
+    /** The folder of the hub's own data. */
+    Path data() {
+        return folder.resolve("data");
     }
 
     private Path log() {
@@ -157,6 +177,29 @@ final class Hub implements AutoCloseable {
             }
         }
         throw new AssertionError(device + " was never connected");
+    }
+
+    /** Waits until a device is no longer connected: the SDK's goodbye may still be on its way when close returns. */
+    void awaitDisconnected(String device) {
+        for (Instant late = Instant.now().plus(DEADLINE); connection(device).get("connected").getAsBoolean(); ) {
+            if (Instant.now().isAfter(late)) {
+                throw new AssertionError(device + " is still connected");
+            }
+        }
+    }
+
+    /** Why a device was turned away the last time. */
+    JsonObject refusal(String device) {
+        JsonObject last = null;
+        for (JsonElement one : json(get("/v1/connections")).getAsJsonObject().getAsJsonArray("refused")) {
+            if (one.getAsJsonObject().get("deviceId").getAsString().equals(device)) {
+                last = one.getAsJsonObject();
+            }
+        }
+        if (last == null) {
+            throw new AssertionError(device + " was never turned away");
+        }
+        return last;
     }
 
     /** Closes a device's connection. */

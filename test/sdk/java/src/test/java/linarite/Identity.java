@@ -1,11 +1,13 @@
 package linarite;
 
+import com.microsoft.azure.sdk.iot.service.auth.AuthenticationType;
+import com.microsoft.azure.sdk.iot.service.registry.Device;
 import com.microsoft.azure.sdk.iot.service.registry.Module;
 import com.microsoft.azure.sdk.iot.service.registry.RegistryIdentity;
 import java.util.Base64;
 import java.util.UUID;
 
-/** A registered device or module, and how it proves who it is. */
+/** A registered device or module, and how it proves who it is: by its key, or where it has none by a certificate. */
 record Identity(String host, String device, String module, String generation, String key) {
     /** Registers a device with an id that no other test has. */
     static Identity device(Hub hub) {
@@ -15,10 +17,21 @@ record Identity(String host, String device, String module, String generation, St
     /** Registers a device. */
     static Identity device(Hub hub, String id) {
         try {
-            return of(hub, hub.registry.addDevice(new com.microsoft.azure.sdk.iot.service.registry.Device(id)), "");
+            return of(hub, hub.registry.addDevice(new Device(id)), "");
         } catch (Exception e) {
             throw new AssertionError("registering " + id, e);
         }
+    }
+
+    /** Registers a device that authenticates by certificates, of the hub's CAs or with a thumbprint. */
+    static Identity certified(Hub hub, String... thumbprints) throws Exception {
+        String id = "java-" + UUID.randomUUID();
+        AuthenticationType type = thumbprints.length == 0 ? AuthenticationType.CERTIFICATE_AUTHORITY : AuthenticationType.SELF_SIGNED;
+        Device device = new Device(id, type);
+        if (thumbprints.length > 0) {
+            device.setThumbprint(thumbprints[0], thumbprints[1]);
+        }
+        return of(hub, hub.registry.addDevice(device), "");
     }
 
     /** Registers a module of a device of its own. */
@@ -41,6 +54,6 @@ record Identity(String host, String device, String module, String generation, St
 
     String connectionString() {
         return "HostName=" + host + ";DeviceId=" + device + (module.isEmpty() ? "" : ";ModuleId=" + module)
-            + ";SharedAccessKey=" + key;
+            + (key == null ? ";x509=true" : ";SharedAccessKey=" + key);
     }
 }

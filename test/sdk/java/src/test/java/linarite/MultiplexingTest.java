@@ -1,7 +1,6 @@
 package linarite;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -91,7 +90,7 @@ class MultiplexingTest {
         connection.registerDeviceClient((DeviceClient) second.sdk);
         second.send("here");
         connection.unregisterDeviceClient((DeviceClient) first.sdk);
-        assertFalse(hub.connection(first.identity.device()).get("connected").getAsBoolean());
+        hub.awaitDisconnected(first.identity.device());
         second.send("still here");
         hub.events(second.identity.device(), 2);
         connection.registerDeviceClient((DeviceClient) first.sdk);
