@@ -8,11 +8,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/linarite/linarite/amqp"
 	"github.com/linarite/linarite/amqp/codec"
+	"github.com/linarite/linarite/amqp/transport"
 	"github.com/linarite/linarite/c2d"
 	"github.com/linarite/linarite/hub"
 	"github.com/linarite/linarite/iot"
@@ -429,6 +431,26 @@ func TestTwinAnswersThatNobodyTakesAreBounded(t *testing.T) {
 	}
 	_, _ = c.conn.Write([]byte(more.String())) // it may be closed before the last is written
 	c.closed()
+}
+
+// IoT Hub: contract.md §5.3. The SDKs' own idle timeouts are minutes.
+func TestOperationsTellOfADeviceThatFallsSilent(t *testing.T) {
+	t.Parallel()
+	r := open(t, hub.Options{Log: zerolog.Nop()}, amqp.Options{
+		Log: zerolog.Nop(), Timeouts: transport.Options{IdleTimeout: 500 * time.Millisecond},
+	})
+	r.device(d).sender("/devices/d/messages/events")
+	r.awaitGone(d)
+	told, _ := r.Operations().ReadAll(r.Operations().Start(), 0)
+	require.Len(t, told, 2)
+	var end struct {
+		OperationName, StatusDescription string
+		StatusType                       int
+	}
+	require.NoError(t, json.Unmarshal(told[1].Message.Body, &end))
+	assert.Equal(t, "deviceDisconnect", end.OperationName)
+	assert.Equal(t, 404104, end.StatusType)
+	assert.Contains(t, end.StatusDescription, "for 500ms")
 }
 
 func TestTwins(t *testing.T) {

@@ -5,7 +5,11 @@ import (
 
 	"github.com/linarite/linarite/amqp/codec"
 	"github.com/linarite/linarite/amqp/transport"
+	"github.com/linarite/linarite/auth"
 	"github.com/linarite/linarite/events"
+	"github.com/linarite/linarite/hub"
+	"github.com/linarite/linarite/iot"
+	"github.com/linarite/linarite/monitoring"
 )
 
 // eventsPort is where the redirect sends readers. IoT Hub: sdk-wire.md 0.6.
@@ -45,13 +49,45 @@ func (s *Server) entity(at place) (e entity, rest string, ok bool) {
 // IoT Hub: contract.md §18, iot-hub-devguide-messages-read-builtin.md.
 func (p *peer) events(l *transport.Link, at place, e entity, rest string) (transport.Node, *codec.Error) {
 	if refusal := p.claims.admit(l, need{at.path, true}); refusal != nil {
+		p.readerRefused(recorded(refusal))
 		return transport.Node{}, refusal
 	}
 	node, refusal := p.eventsNode(l, at, e, rest)
 	if refusal != nil {
 		p.claims.release(l)
+		if refusal.Condition != conditionRedirect {
+			p.readerRefused(recorded(refusal))
+		}
 	}
 	return node, refusal
+}
+
+// readerRefused tells that somebody may not read an endpoint's events. What the
+// operation is called is [unsourced].
+//
+// IoT Hub: iot-hub-operations-monitoring (DeviceTelemetry has errors of receiving
+// events, such as an unauthorized reader).
+func (p *peer) readerRefused(err error) {
+	p.srv.hub.Record(monitoring.Record{
+		Category: monitoring.DeviceTelemetry, Operation: "egress", Err: hub.Failure(err),
+		Caller: monitoring.Caller{Protocol: p.protocol, AuthType: auth.MethodOfPolicies, RemoteAddr: p.remote},
+	})
+}
+
+// recorded is the refusal of a reader as one of the catalogue.
+func recorded(refusal *codec.Error) *iot.Error {
+	known := iot.ErrArgumentInvalid
+	switch refusal.Condition {
+	case conditionUnauthorized:
+		known = iot.ErrUnauthorizedAccess
+	case conditionNotFound:
+		known = iot.ErrAddressNotFound
+	case conditionStolen:
+		known = iot.ErrLinkConflict
+	case conditionNotAllowed, conditionLimit:
+		known = iot.ErrInvalidOperation
+	}
+	return known.Because("%s", strings.TrimPrefix(refusal.Description.Value, known.Name+": "))
 }
 
 func (p *peer) eventsNode(l *transport.Link, at place, e entity, rest string) (transport.Node, *codec.Error) {

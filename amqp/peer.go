@@ -150,11 +150,14 @@ func (p *peer) refused(op string, err error) {
 }
 
 // turnedAway logs that a token for path is no good. Where that is an identity's,
-// the hub remembers it as it does of MQTT.
+// the hub remembers it as it does of MQTT; a reader of events is told of, too.
 func (p *peer) turnedAway(op, path string, err error) {
 	if id, _, ok := parseIdentity(path); ok {
 		p.srv.hub.Refused(id, p.remote, p.protocol, err)
 		return
+	}
+	if _, _, ok := p.srv.entity(place{path: path}); ok {
+		p.readerRefused(err)
 	}
 	p.refused(op, err)
 }

@@ -101,15 +101,8 @@ func (t deviceT) device() identity { return t.of }
 
 // deviceDoors are the ways into a hub for devices.
 var deviceDoors = map[string]func(t *testing.T, d identity) live{
-	"MQTT": func(t *testing.T, d identity) live {
-		return mqttLive{d.enter(deviceT{t, d}, d.hello(), accepted), "Mqtt"}
-	},
-	"MQTT over WebSocket": func(t *testing.T, d identity) live {
-		c := dialWebSocket(deviceT{t, d}, d.hub, webSocketPath, "mqtt")
-		c.send(d.hello().bytes())
-		c.expect(accepted)
-		return mqttLive{c, "MqttWs"}
-	},
+	"MQTT":                func(t *testing.T, d identity) live { return overMQTT(t, d, d.hello()) },
+	"MQTT over WebSocket": func(t *testing.T, d identity) live { return overMQTTWebSocket(t, d, d.hello()) },
 	"AMQP": func(t *testing.T, d identity) live {
 		return amqpLive{d.amqp(t).sender(d.address("messages/events")), "Amqp"}
 	},
@@ -118,6 +111,19 @@ var deviceDoors = map[string]func(t *testing.T, d identity) live{
 		require.Zero(t, p.sasl("PLAIN", d.plain(d.Token(time.Hour))))
 		return amqpLive{p.enter().sender(d.address("messages/events")), "AmqpWs"}
 	},
+}
+
+func overMQTT(t *testing.T, d identity, hello connect) live {
+	t.Helper()
+	return mqttLive{d.enter(deviceT{t, d}, hello, accepted), "Mqtt"}
+}
+
+func overMQTTWebSocket(t *testing.T, d identity, hello connect) live {
+	t.Helper()
+	c := dialWebSocket(deviceT{t, d}, d.hub, webSocketPath, "mqtt")
+	c.send(hello.bytes())
+	c.expect(accepted)
+	return mqttLive{c, "MqttWs"}
 }
 
 // endings are the ways in which a connection ends, with the code that each has.
@@ -277,16 +283,19 @@ func ended(t *testing.T, d identity, l live, code int, status, text string, repl
 	return over
 }
 
-// keepAliveExpires is the ending that takes a while: on wall time.
+// keepAliveExpires is the ending that takes a while, on wall time: of AMQP, whose
+// idle timeout is minutes, amqp's own tests have it.
 func keepAliveExpires(t *testing.T, h *harness.Hub, want map[string]operation) {
 	t.Helper()
-	d := newDeviceOf(t, h)
-	t.Run("MQTT: the keep-alive expires", func(t *testing.T) {
+	for _, enter := range []func(*testing.T, identity, connect) live{overMQTT, overMQTTWebSocket} {
+		d := newDeviceOf(t, h)
 		hello := d.hello()
 		hello.keepAlive = 1
-		l := mqttLive{d.enter(t, hello, accepted), "Mqtt"}
-		want[d.DeviceID] = ended(t, d, l, 404104, "DeviceConnectionClosedRemotely", "keep-alive of 1s expired", false)
-	})
+		l := enter(t, d, hello)
+		t.Run(l.protocol()+": the keep-alive expires", func(t *testing.T) {
+			want[d.DeviceID] = ended(t, d, l, 404104, "DeviceConnectionClosedRemotely", "keep-alive of 1s expired", false)
+		})
+	}
 }
 
 // comparesResourceLog compares the ends of connections in the resource log with
@@ -355,12 +364,14 @@ func TestWhatOperationsTellOf(t *testing.T) {
 	h.Advance(t, 2*time.Minute)
 	h.Control(t, "PUT", "/v1/routes/$fallback", map[string]any{"isEnabled": false}, nil)
 	sender.accepts(message{})
-	backEnd := backEnd(t, h, "service").sender("/messages/devicebound")
-	outcome, _ = backEnd.deliver(message{properties: map[int]any{2: "/devices/nobody/messages/devicebound"}})
+	outcome, _ = backEnd(t, h, "service").sender("/messages/devicebound").deliver(message{properties: map[int]any{2: "/devices/nobody/messages/devicebound"}})
 	require.EqualValues(t, outcomeRejected, outcome)
+	backEnd(t, h, "device").refused(true, partition("linarite", "$Default", 0), terms{})
+	stranger := dialAMQP(t, h).enter().rpc("$cbs")
+	require.EqualValues(t, 401, stranger.putToken(sasToken, h.Address+"/linarite", "SharedAccessSignature sr=a&sig=b&se=1&skn=service"))
 
 	var told []string
-	for _, e := range h.WaitEvents(t, 5, harness.Filter{Operations: true}) {
+	for _, e := range h.WaitEvents(t, 7, harness.Filter{Operations: true}) {
 		var o operation
 		require.NoError(t, json.Unmarshal([]byte(e.Body), &o))
 		told = append(told, fmt.Sprintf("%s %s %s %d", o.Category, o.OperationName, o.Level, max(o.StatusType, o.StatusCode)))
@@ -368,6 +379,7 @@ func TestWhatOperationsTellOf(t *testing.T) {
 	require.ElementsMatch(t, []string{
 		"DeviceTelemetry ingress Error 413001", "DeviceIdentityOperations create Error 409",
 		"C2DCommands messageExpired Error 412000", "routes OrphanedMessage Information 0", "C2DCommands ingress Error 404001",
+		"DeviceTelemetry egress Error 401002", "DeviceTelemetry egress Error 401002",
 	}, told)
 	require.NoError(t, h.Stop())
 	content, err := os.ReadFile(file)
@@ -384,6 +396,6 @@ func TestWhatOperationsTellOf(t *testing.T) {
 	require.ElementsMatch(t, []string{
 		"DeviceTelemetry ingress 413001", "DeviceIdentityOperations create 409001", "C2DTwinOperations read",
 		"DirectMethods send 404103", "TwinQueries query", "C2DCommands messageExpired 412000", "Routes OrphanedMessage",
-		"C2DCommands ingress 404001",
+		"C2DCommands ingress 404001", "DeviceTelemetry egress 401002", "DeviceTelemetry egress 401002",
 	}, logged)
 }
