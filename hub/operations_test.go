@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -85,6 +87,58 @@ func TestAResourceLogThatIsNotTaken(t *testing.T) {
 		return written == hub.MaxLines+1
 	}, time.Minute, time.Millisecond)
 	h.Close()
+}
+
+// disk has room for so many bytes.
+type disk struct {
+	mu   sync.Mutex
+	room int
+	text bytes.Buffer
+}
+
+func (d *disk) Write(p []byte) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n := min(len(p), d.room)
+	d.room -= n
+	d.text.Write(p[:n])
+	if n < len(p) {
+		return n, syscall.ENOSPC
+	}
+	return n, nil
+}
+
+// What does not fit on a disk that is full is dropped and counted, and spoils none
+// of what comes when there is room again.
+func TestAResourceLogWhoseDiskIsFull(t *testing.T) {
+	t.Parallel()
+	r := monitoring.Record{Category: monitoring.DirectMethods, Operation: "send"}
+	size := len(r.Line(monitoring.Resource("linarite"))) + 1
+	out := &disk{room: size + size/2}
+	h, err := hub.New(hub.Options{ResourceLog: out})
+	require.NoError(t, err)
+	record := func(wantWritten, wantDropped uint64) {
+		h.Record(r)
+		require.Eventually(t, func() bool {
+			written, dropped := h.ResourceLogStatistics()
+			return written == wantWritten && dropped == wantDropped
+		}, time.Minute, time.Millisecond)
+	}
+	record(1, 0)
+	record(1, 1) // half of it fits
+	record(1, 2) // and nothing of this
+	out.mu.Lock()
+	out.room = 10 * size
+	out.mu.Unlock()
+	record(2, 2)
+	record(3, 2)
+	h.Close()
+
+	lines := strings.Split(strings.TrimSuffix(out.text.String(), "\n"), "\n")
+	require.Len(t, lines, 4)
+	for i, line := range lines {
+		assert.Equal(t, i != 1, json.Valid([]byte(line)), line)
+	}
 }
 
 func TestResetEmptiesOperationsMonitoring(t *testing.T) {

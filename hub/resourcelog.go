@@ -1,9 +1,10 @@
 package hub
 
 import (
-	"bufio"
+	"bytes"
 	"context"
 	"io"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -16,15 +17,22 @@ import (
 // as many is dropped and counted: operations wait for no log.
 const maxLines = 8192
 
+// bundle is how many bytes of lines are written at once.
+const bundle = 64 << 10
+
 // resourceLog writes records, one to a line, in a goroutine of its own.
 //
 // IoT Hub: contract.md §23.1.
 type resourceLog struct {
 	resource string
-	out      *bufio.Writer
+	out      io.Writer
 	log      zerolog.Logger
 	now      func() time.Time
 	failed   throttle // of what is said about lines that could not be written
+
+	// The goroutine's own.
+	lines []byte // that are to be written
+	torn  bool   // what was written last is half a line
 
 	queue   chan *monitoring.Record
 	ending  chan struct{}
@@ -36,10 +44,10 @@ type resourceLog struct {
 // newResourceLog begins to write to w.
 func (h *Hub) newResourceLog(w io.Writer) *resourceLog {
 	l := &resourceLog{
-		resource: monitoring.Resource(h.name), out: bufio.NewWriterSize(w, 64<<10), log: h.log, now: h.clock.Now,
+		resource: monitoring.Resource(h.name), out: w, log: h.log, now: h.clock.Now,
 		queue: make(chan *monitoring.Record, maxLines), ending: make(chan struct{}), over: make(chan struct{}),
 	}
-	go l.run(w)
+	go l.run()
 	return l
 }
 
@@ -53,15 +61,15 @@ func (l *resourceLog) add(r *monitoring.Record) {
 }
 
 // run writes what comes, and what is there when the log ends.
-func (l *resourceLog) run(w io.Writer) {
+func (l *resourceLog) run() {
 	defer close(l.over)
 	for {
 		select {
 		case r := <-l.queue:
-			l.write(w, r)
+			l.write(r)
 		case <-l.ending:
 			for len(l.queue) > 0 {
-				l.write(w, <-l.queue)
+				l.write(<-l.queue)
 			}
 			return
 		}
@@ -70,21 +78,35 @@ func (l *resourceLog) run(w io.Writer) {
 
 // write writes a record. Lines are sent on in bundles, the last of which goes when
 // nothing waits.
-func (l *resourceLog) write(w io.Writer, r *monitoring.Record) {
-	_, err := l.out.Write(append(r.Line(l.resource), '\n'))
-	if err == nil && len(l.queue) == 0 {
-		err = l.out.Flush()
+func (l *resourceLog) write(r *monitoring.Record) {
+	l.lines = append(append(l.lines, r.Line(l.resource)...), '\n')
+	if len(l.queue) == 0 || len(l.lines) >= bundle {
+		l.flush()
 	}
-	if err == nil {
-		l.written.Add(1)
-		return
+}
+
+// flush writes the lines. Those that cannot be written, because the disk is full
+// perhaps, are dropped; half a line is ended by the next that can, so that it spoils
+// no other.
+func (l *resourceLog) flush() {
+	records, ended := bytes.Count(l.lines, newline), 0
+	if l.torn {
+		l.lines, ended = slices.Insert(l.lines, 0, '\n'), 1
 	}
-	l.dropped.Add(1)
-	l.out.Reset(w) // else it would never try again
-	if l.failed.allow(l.now()) {
+	n, err := l.out.Write(l.lines)
+	if n > 0 {
+		l.torn = l.lines[n-1] != '\n'
+	}
+	lost := bytes.Count(l.lines[max(n, ended):], newline)
+	l.written.Add(uint64(records - lost))
+	l.dropped.Add(uint64(lost))
+	l.lines = l.lines[:0]
+	if err != nil && l.failed.allow(l.now()) {
 		l.log.Warn().Err(err).Str("op", "resource log").Uint64("dropped", l.dropped.Load()).Msg("the resource log cannot be written")
 	}
 }
+
+var newline = []byte{'\n'}
 
 // end writes what waits, for as long as a short while lasts: whoever should read
 // it may not.
