@@ -28,7 +28,6 @@ type EndpointView struct {
 	routing.Endpoint
 	Health routing.Health
 	routing.Counts
-	Latency time.Duration // of all that were taken together, from ingress on
 }
 
 // endpoint is a custom endpoint at work: its log, and a goroutine that carries
@@ -47,9 +46,8 @@ type endpoint struct {
 	abort   context.CancelFunc
 	over    chan struct{} // closed when the goroutine has ended
 
-	mu      sync.Mutex
-	health  routing.Health
-	latency time.Duration // of all that was delivered, from ingress on
+	mu     sync.Mutex
+	health routing.Health
 }
 
 // openEndpoint makes an endpoint, which does nothing before run. log is that of
@@ -102,21 +100,9 @@ func (e *endpoint) run() {
 		if done < len(batch) && err == nil {
 			err = fmt.Errorf("%d of %d messages were taken", done, len(batch))
 		}
-		e.lasted(batch[:done])
 		if !e.settled(batch[0].Sequence, done, err) {
 			return
 		}
-	}
-}
-
-// lasted adds up how long messages were on their way.
-// IoT Hub: contract.md §23.3, d2c.endpoints.latency.
-func (e *endpoint) lasted(delivered []routing.Message) {
-	now := e.hub.clock.Now()
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for i := range delivered {
-		e.latency += max(now.Sub(delivered[i].Enqueued), 0)
 	}
 }
 
@@ -157,14 +143,15 @@ func (e *endpoint) settled(first uint64, done int, err error) bool {
 func (e *endpoint) note(first uint64, done int, err error) (before routing.State, now routing.Health, due <-chan struct{}) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.log.Settle(first+uint64(done), e.refusals)
+	at := e.hub.clock.Now()
+	e.log.Settle(first+uint64(done), e.refusals, at)
 	e.refusals = 0
 	before = e.health.State
 	switch {
 	case err == nil:
-		e.health.Succeeded(e.hub.clock.Now())
+		e.health.Succeeded(at)
 	case e.ctx.Err() == nil: // it was not we who ended it
-		e.health.Failed(e.hub.clock.Now(), done > 0, err.Error())
+		e.health.Failed(at, done > 0, err.Error())
 		again := make(chan struct{}, 1)
 		e.hub.clock.AfterFunc(e.health.Delay(), func() { again <- struct{}{} })
 		due = again
@@ -193,7 +180,7 @@ func (e *endpoint) closeSink() {
 func (e *endpoint) view() EndpointView {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	v := EndpointView{Endpoint: e.settings, Health: e.health, Counts: e.log.Counts(), Latency: e.latency}
+	v := EndpointView{Endpoint: e.settings, Health: e.health, Counts: e.log.Counts()}
 	if v.Health.State == "" {
 		v.Health.State = routing.Unknown
 	}

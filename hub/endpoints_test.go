@@ -215,13 +215,15 @@ func TestNewSettingsKeepTheCounts(t *testing.T) {
 	t.Parallel()
 	f, s, d := routed(t)
 	telemetry(t, d, "0")
-	s.of("a").take(1, nil)
+	batch := <-s.of("a").calls
+	f.clock.Advance(time.Second)
+	s.of("a").answer <- answer{len(batch), nil}
 	f.await(func(v hub.EndpointView) bool { return v.Delivered == 1 })
 	require.NoError(t, f.ChangeRouting(func(c *routing.Config) error {
 		c.Endpoints[0].Settings = json.RawMessage(`{"other":true}`)
 		return nil
 	}))
-	assert.Equal(t, routing.Counts{Accepted: 1, Delivered: 1}, f.Endpoints()[0].Counts)
+	assert.Equal(t, routing.Counts{Accepted: 1, Delivered: 1, Latency: time.Second}, f.Endpoints()[0].Counts)
 }
 
 func TestWhatWaitsForAnEndpointSurvivesNewSettingsAndNewRoutes(t *testing.T) {

@@ -66,6 +66,7 @@ type Log struct {
 	end     uint64 // of the next message
 	bytes   int64
 	dropped uint64
+	latency time.Duration
 }
 
 // NewLog is an empty log.
@@ -132,14 +133,15 @@ func (l *Log) Read(limit int, size int64) []Message {
 	return batch
 }
 
-// Settle forgets the messages before a sequence number: they are dealt with. So
-// many of them were refused for good, and count as dropped.
-func (l *Log) Settle(next uint64, refused int) {
+// Settle forgets the messages before a sequence number: they are dealt with by now.
+// So many of them were refused for good, and count as dropped.
+func (l *Log) Settle(next uint64, refused int, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	next = max(l.first, min(next, l.end))
 	l.dropped += min(uint64(refused), next-l.first) // what had to go is counted
 	for l.first < next {
+		l.latency += max(now.Sub(l.at(l.first).enqueued), 0)
 		l.drop()
 	}
 }
@@ -151,6 +153,9 @@ type Counts struct {
 	Accepted     uint64 // all that ever came
 	Delivered    uint64
 	Dropped      uint64 // because too many waited, or because they were refused
+	// Latency is how long those that were dealt with took from ingress on, added up.
+	// IoT Hub: contract.md §23.3, d2c.endpoints.latency.
+	Latency time.Duration
 }
 
 // Counts is what became of the messages so far.
@@ -159,7 +164,7 @@ func (l *Log) Counts() Counts {
 	defer l.mu.Unlock()
 	return Counts{
 		Waiting: int(l.end - l.first), WaitingBytes: l.bytes,
-		Accepted: l.end, Delivered: l.first - l.dropped, Dropped: l.dropped,
+		Accepted: l.end, Delivered: l.first - l.dropped, Dropped: l.dropped, Latency: l.latency,
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -27,6 +28,8 @@ func bodies(batch []routing.Message) (all []string) {
 
 const plenty = 1 << 30
 
+var now time.Time // when the messages are enqueued
+
 func TestALogGivesItsMessagesUntilTheyAreSettled(t *testing.T) {
 	t.Parallel()
 	l := routing.NewLog(routing.LogOptions{})
@@ -38,9 +41,9 @@ func TestALogGivesItsMessagesUntilTheyAreSettled(t *testing.T) {
 	require.Equal(t, []string{"a", "b"}, bodies(batch))
 	require.Equal(t, []string{"a", "b"}, bodies(l.Read(2, plenty)), "they come again until they are settled")
 
-	l.Settle(batch[0].Sequence+1, 0)
+	l.Settle(batch[0].Sequence+1, 0, now)
 	require.Equal(t, []string{"b", "c"}, bodies(l.Read(10, plenty)))
-	l.Settle(99, 0) // more than there is
+	l.Settle(99, 0, now) // more than there is
 	require.Empty(t, l.Read(10, plenty))
 	l.Append(message("d"))
 	batch = l.Read(10, plenty)
@@ -77,7 +80,7 @@ func TestAFullLogLosesTheOldest(t *testing.T) {
 			require.Len(t, batch, 300)
 			assert.Equal(t, "700", string(batch[0].Body))
 			assert.Equal(t, "999", string(batch[299].Body))
-			l.Settle(batch[299].Sequence+1, 2)
+			l.Settle(batch[299].Sequence+1, 2, now)
 			assert.Equal(t, routing.Counts{Accepted: 900, Delivered: 298, Dropped: 602}, l.Counts())
 		})
 	}
@@ -89,9 +92,9 @@ func TestWhatWasRefusedAndHadToGoIsDroppedOnce(t *testing.T) {
 	for range 3 {
 		l.Append(message("x"))
 	}
-	l.Settle(1, 1) // it was being delivered when it had to go
+	l.Settle(1, 1, now) // it was being delivered when it had to go
 	assert.Equal(t, routing.Counts{Waiting: 2, WaitingBytes: 206, Accepted: 3, Dropped: 1}, l.Counts())
-	l.Settle(3, 1)
+	l.Settle(3, 1, now)
 	assert.Equal(t, routing.Counts{Accepted: 3, Delivered: 1, Dropped: 2}, l.Counts())
 }
 
