@@ -30,11 +30,28 @@ func connect(t testing.TB, h *hubtest.Hub, id string) *device {
 	require.NoError(t, err)
 	token, err := auth.Sign(c.HostName+"/"+iot.Device(id).Path(), c.SharedAccessKey, "", clock.Wall().Add(time.Hour))
 	require.NoError(t, err)
-	conn, err := tls.Dial("tcp", h.MQTTAddr(), h.TLSConfig())
+	d := dial(t, h, id, h.TLSConfig())
+	d.send(0x10, text("MQTT"), []byte{4, 0xc0, 0, 60}, text(id), text(c.HostName+"/"+id+"/?api-version=2021-04-12"), text(token))
+	require.Equal(t, []byte{0x20, 2, 0, 0}, d.receive(4), "CONNACK: accepted, no session")
+	return d
+}
+
+// dial opens a connection for a device or module.
+func dial(t testing.TB, h *hubtest.Hub, id string, config *tls.Config) *device {
+	t.Helper()
+	conn, err := tls.Dial("tcp", h.MQTTAddr(), config)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.Close() })
-	d := &device{t, id, conn}
-	d.send(0x10, text("MQTT"), []byte{4, 0xc0, 0, 60}, text(id), text(c.HostName+"/"+id+"/?api-version=2021-04-12"), text(token))
+	return &device{t, id, conn}
+}
+
+// show registers a device or module and connects it with a certificate of its own.
+func show(t testing.TB, h *hubtest.Hub, id string) *device {
+	t.Helper()
+	config := h.TLSConfig()
+	config.Certificates = []tls.Certificate{h.DeviceCertificate(id)}
+	d := dial(t, h, id, config)
+	d.send(0x10, text("MQTT"), []byte{4, 0x82, 0, 60}, text(id), text("127.0.0.1/"+id+"/?api-version=2021-04-12"))
 	require.Equal(t, []byte{0x20, 2, 0, 0}, d.receive(4), "CONNACK: accepted, no session")
 	return d
 }

@@ -19,6 +19,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/linarite/linarite/hub"
@@ -121,29 +122,63 @@ func (h *Hub) EventsConnectionString() string { return h.Hub().EventsConnectionS
 // there.
 func (h *Hub) DeviceConnectionString(id string) string {
 	h.t.Helper()
-	_, err := h.Hub().CreateDevice(registry.Device{ID: id})
-	return h.registered(iot.Device(id), err)
+	return h.connectionString(iot.Device(id))
 }
 
 // ModuleConnectionString is for a module; it and its device are registered when
 // they are not there.
 func (h *Hub) ModuleConnectionString(device, module string) string {
 	h.t.Helper()
-	h.DeviceConnectionString(device)
-	_, err := h.Hub().CreateModule(registry.Module{DeviceID: device, ID: module})
-	return h.registered(iot.Module(device, module), err)
+	return h.connectionString(iot.Module(device, module))
 }
 
-// registered is the connection string of an identity whose registration ended
-// with err.
-func (h *Hub) registered(id iot.Identity, err error) string {
+func (h *Hub) connectionString(id iot.Identity) string {
 	h.t.Helper()
-	if err != nil && !errors.Is(err, iot.ErrDeviceExists) && !errors.Is(err, iot.ErrModuleExists) {
-		h.t.Fatalf("hubtest: register %s: %v", id, err)
-	}
+	h.register(id, iot.Authentication{})
 	s, err := h.Hub().DeviceConnectionString(id)
 	if err != nil {
 		h.t.Fatalf("hubtest: %v", err)
 	}
 	return s
+}
+
+// DeviceCertificate is a new client certificate for a device or, by
+// {device}/{module}, a module, which is registered when it is not there and then
+// authenticates by certificates of the hub's CA:
+//
+//	config := h.TLSConfig()
+//	config.Certificates = []tls.Certificate{h.DeviceCertificate("d1")}
+//
+// It runs out after a year of Clock.
+func (h *Hub) DeviceCertificate(id string) tls.Certificate {
+	h.t.Helper()
+	h.register(named(id), iot.Authentication{Type: iot.AuthenticationCA})
+	certificate, err := h.server.DeviceCertificate(id)
+	if err != nil {
+		h.t.Fatalf("hubtest: a certificate for %s: %v", id, err)
+	}
+	return certificate
+}
+
+// named is the device, or the module by {device}/{module}, of a name.
+func named(id string) iot.Identity {
+	device, module, _ := strings.Cut(id, "/")
+	return iot.Module(device, module)
+}
+
+// register registers a device or module that authenticates so, and a module's
+// device with keys, where they are not there.
+func (h *Hub) register(id iot.Identity, a iot.Authentication) {
+	h.t.Helper()
+	device := registry.Device{ID: id.DeviceID}
+	if !id.IsModule() {
+		device.Authentication = a
+	}
+	_, err := h.Hub().CreateDevice(device)
+	if id.IsModule() && (err == nil || errors.Is(err, iot.ErrDeviceExists)) {
+		_, err = h.Hub().CreateModule(registry.Module{DeviceID: id.DeviceID, ID: id.ModuleID, Authentication: a})
+	}
+	if err != nil && !errors.Is(err, iot.ErrDeviceExists) && !errors.Is(err, iot.ErrModuleExists) {
+		h.t.Fatalf("hubtest: register %s: %v", id, err)
+	}
 }

@@ -58,6 +58,19 @@ func TestMessagesAndFeedback(t *testing.T) {
 	assert.Equal(t, "Success", records[0].StatusCode)
 }
 
+func TestDevicesWithCertificates(t *testing.T) {
+	t.Parallel()
+	h := hubtest.Start(t)
+	show(t, h, "d1").publishes("", "by certificate")
+	show(t, h, "d2/m1")
+	h.WaitConnected("d2/m1")
+	show(t, h, "d1").publishes("", "with another one")
+	method := h.WaitEvents(2, hubtest.Filter{Device: "d1"})[0].Origin.AuthMethod
+	assert.Contains(t, method, `"type":"x509Certificate"`)
+	assert.Contains(t, h.DeviceConnectionString("d1"), ";x509=true")
+	assert.Contains(t, h.DeviceConnectionString("d2"), ";SharedAccessKey=")
+}
+
 func TestTheClockIsTheTests(t *testing.T) {
 	t.Parallel()
 	h := hubtest.Start(t)
@@ -112,11 +125,14 @@ func TestWaitsThatFail(t *testing.T) {
 	h.WaitFeedback(1)
 	h.WaitConnected("d1")
 	h.DeviceConnectionString("no id")
-	require.GreaterOrEqual(t, len(f.why), 4)
+	h.DeviceCertificate("d1/no id")
+	require.GreaterOrEqual(t, len(f.why), 7)
 	assert.Contains(t, f.why[0], "0 of 1 events came that fit {Device:d1")
 	assert.Contains(t, f.why[1], "0 of 1 feedback records came")
 	assert.Contains(t, f.why[2], "d1: connected is still false")
 	assert.Contains(t, f.why[3], "register no id: ")
+	assert.Contains(t, f.why[5], "register d1/no id: ")
+	assert.Contains(t, f.why[6], "a certificate for d1/no id: ")
 }
 
 func TestTwoHubsDoNotSeeEachOther(t *testing.T) {

@@ -2,14 +2,12 @@ package hubtest
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"github.com/linarite/linarite/c2d"
 	"github.com/linarite/linarite/control"
 	"github.com/linarite/linarite/events"
 	"github.com/linarite/linarite/internal/clock"
-	"github.com/linarite/linarite/iot"
 )
 
 // How long a wait lasts: until the test's own deadline less a margin for the
@@ -68,8 +66,7 @@ func (h *Hub) wait(id string, connected bool) {
 	h.t.Helper()
 	ctx, cancel := h.deadline()
 	defer cancel()
-	device, module, _ := strings.Cut(id, "/")
-	if err := h.Hub().AwaitConnected(ctx, iot.Module(device, module), connected); err != nil {
+	if err := h.Hub().AwaitConnected(ctx, named(id), connected); err != nil {
 		h.t.Fatalf("hubtest: %s: connected is still %t; refused were %+v", id, !connected, h.Hub().Refusals())
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
 
 	"github.com/linarite/linarite/auth"
@@ -65,6 +66,20 @@ func anchors(c tls.Certificate) []byte {
 		}
 	}
 	return out
+}
+
+// DeviceCertificate is a new client certificate, issued by the hub's CA, for a device
+// or, by {device}/{module}, a module. Errors: an id that cannot be; that the server's
+// certificate was brought along, so that there is no CA.
+func (s *Server) DeviceCertificate(id string) (tls.Certificate, error) {
+	if s.identity.authority == nil {
+		return tls.Certificate{}, errors.New("the hub has no CA of its own")
+	}
+	certificate, key, err := s.identity.authority.Device(id, clock.Wall())
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	return tls.X509KeyPair(certificate, key)
 }
 
 // tls is how the server speaks TLS. Client certificates are asked for and not

@@ -129,7 +129,9 @@ func TestACertificateOfYourOwn(t *testing.T) {
 	s := open(t, o)
 	assert.Equal(t, string(ca), string(s.CA()), "the chain has the issuer")
 	assert.Empty(t, s.CAPath())
-	_, err := shake(t, s.MQTTAddr(), trusting(t, ca))
+	_, err := s.DeviceCertificate("d1")
+	require.ErrorContains(t, err, "no CA of its own")
+	_, err = shake(t, s.MQTTAddr(), trusting(t, ca))
 	assert.NoError(t, err)
 	require.NoError(t, s.Close()) // the log is complete, and nobody writes it any more
 	assert.Contains(t, log.String(), `"hostname":"hub.example"`)
