@@ -33,6 +33,9 @@ type Options struct {
 	Hosts []string
 	// Health says what ails the program; nil, or a nil error, means it is well.
 	Health func() error
+	// Validate says that the webhook of an endpoint wants events, for whoever has the
+	// id that it was sent; nil: nobody can.
+	Validate func(endpoint, id string) error
 	// Version is the program's, for the metrics.
 	Version string
 	Log     zerolog.Logger
@@ -89,6 +92,7 @@ func (a *api) routes() []route {
 		{http.MethodGet, "/v1/endpoints/{name}", a.endpoint},
 		{http.MethodPut, "/v1/endpoints/{name}", a.putEndpoint},
 		{http.MethodDelete, "/v1/endpoints/{name}", a.deleteEndpoint},
+		{http.MethodGet, "/v1/endpoints/{name}/validate", a.validateEndpoint},
 		{http.MethodGet, "/v1/enrichments", a.listEnrichments},
 		{http.MethodGet, "/v1/enrichments/{name}", a.enrichment},
 		{http.MethodPut, "/v1/enrichments/{name}", a.putEnrichment},

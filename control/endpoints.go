@@ -116,3 +116,16 @@ func (a *api) deleteEndpoint(w http.ResponseWriter, r *http.Request) error {
 		return without(&c.Endpoints, endpointName, r.PathValue("name"), "endpoint")
 	})
 }
+
+// validateEndpoint is what the validationUrl of a webhook leads to: it confirms that
+// the webhook wants events. Event Grid: end-point-validation-event-grid-events-schema.
+func (a *api) validateEndpoint(w http.ResponseWriter, r *http.Request) error {
+	name := r.PathValue("name")
+	if a.Validate == nil {
+		return iot.ErrNotFound.Because("no endpoint is validated so")
+	}
+	if err := a.Validate(name, r.URL.Query().Get("id")); err != nil {
+		return err
+	}
+	return answer(w, http.StatusOK, map[string]string{"message": "the webhook of " + name + " is validated: it is sent events from its next attempt on"})
+}

@@ -2,7 +2,9 @@
 // and a webhook. Each type is a hub.Sink in a file of its own; the hub keeps the
 // messages, tries again and watches over health.
 //
-// A further type needs nothing but its sink and a line in Opener.Open.
+// A further type needs nothing but its sink in a file here, a line in Opener.Open
+// and its settings in the seed file; a client library has its line in
+// internal/arch's table.
 package endpoints
 
 import (
@@ -30,6 +32,9 @@ type Opener struct {
 	// operator's own config file. Whoever reaches the control API is not to write
 	// anywhere else.
 	Files []string
+	// Validations are webhooks that somebody else may confirm; nil: they have to do
+	// it themselves, at once.
+	Validations *Validations
 }
 
 // Open makes the sink of an endpoint. It is a hub.OpenSink. Error: 400004, which
@@ -39,7 +44,7 @@ func (o Opener) Open(e routing.Endpoint, s hub.SinkOptions) (hub.Sink, error) {
 	case TypeFile:
 		return o.openFile(e.Settings)
 	case TypeWebhook:
-		return openWebhook(e, s)
+		return o.openWebhook(e, s)
 	}
 	return nil, iot.ErrArgumentInvalid.Because("there are no endpoints of type %q", e.Type)
 }

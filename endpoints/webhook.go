@@ -55,15 +55,17 @@ type webhook struct {
 	hub      hub.SinkOptions
 	timeout  time.Duration
 	client   *http.Client
+	manual   *Validations
+	asked    string // the code of the question that may be open; empty: none was asked
 	willing  bool   // the receiver has said that it wants events
 	attempt  uint64 // the message that was tried last
 	attempts int    // how often
 }
 
-func openWebhook(e routing.Endpoint, s hub.SinkOptions) (*webhook, error) {
+func (o Opener) openWebhook(e routing.Endpoint, s hub.SinkOptions) (*webhook, error) {
 	w := &webhook{
 		webhookSettings: webhookSettings{Schema: schemaEventGrid, MaxEventsPerBatch: 1, Timeout: defaultTimeout.String()},
-		name:            e.Name, hub: s,
+		name:            e.Name, hub: s, manual: o.Validations,
 	}
 	if err := read(e.Settings, &w.webhookSettings); err != nil {
 		return nil, err
@@ -184,29 +186,64 @@ func (w *webhook) shakeHands(ctx context.Context) error {
 	return w.validate(ctx)
 }
 
-// validate sends a code that the receiver has to send back.
+// validate sends a code that the receiver has to send back, or else a URL that
+// somebody has to open.
 // Event Grid: end-point-validation-event-grid-events-schema.
-// Differs: there is no validationUrl; a receiver has to answer at once.
 func (w *webhook) validate(ctx context.Context) error {
+	if w.asked != "" {
+		if confirmed, open, expires := w.manual.look(w.asked); confirmed || open {
+			return w.awaited(confirmed, expires)
+		}
+	}
 	code := rand.Text()
+	data := map[string]string{"validationCode": code}
+	if w.manual != nil {
+		w.asked, data["validationUrl"] = code, w.manual.begin(w.name, code, w.hub.Clock)
+	}
+	said, status, err := w.ask(ctx, code, data)
+	if w.manual != nil && err == nil && status == http.StatusOK && said != code {
+		confirmed, _, expires := w.manual.look(code)
+		return w.awaited(confirmed, expires)
+	}
+	w.forget()
+	if err == nil && (status != http.StatusOK || said != code) {
+		err = fmt.Errorf("the webhook did not answer the validation event with its code, but with %d", status)
+	}
+	return err
+}
+
+// ask sends the validation event, and gives the code of the answer.
+func (w *webhook) ask(ctx context.Context, id string, data map[string]string) (code string, status int, err error) {
 	body := marshal([]gridEvent{{
-		ID: code, Topic: topicOf(w.hub.Hub), EventType: "Microsoft.EventGrid.SubscriptionValidationEvent",
-		EventTime: iot.Timestamp(w.hub.Clock.Now()), Data: map[string]string{"validationCode": code}, DataVersion: "2", MetadataVersion: "1",
+		ID: id, Topic: topicOf(w.hub.Hub), EventType: "Microsoft.EventGrid.SubscriptionValidationEvent",
+		EventTime: iot.Timestamp(w.hub.Clock.Now()), Data: data, DataVersion: "2", MetadataVersion: "1",
 	}})
 	status, answer, err := w.do(ctx, http.MethodPost, body, map[string]string{
 		"Content-Type": "application/json; charset=utf-8", "aeg-event-type": "SubscriptionValidation",
 		"aeg-subscription-name": w.name,
 	})
-	if err != nil {
-		return err
-	}
 	var said struct {
 		ValidationResponse string `json:"validationResponse"`
 	}
-	if status != http.StatusOK || json.Unmarshal(answer.body, &said) != nil || said.ValidationResponse != code {
-		return fmt.Errorf("the webhook did not answer the validation event with its code, but with %d", status)
+	_ = json.Unmarshal(answer.body, &said) // what is no JSON has no code
+	return said.ValidationResponse, status, err
+}
+
+// awaited says that the receiver took the validation event and has not answered it.
+func (w *webhook) awaited(confirmed bool, expires time.Time) error {
+	if confirmed {
+		w.asked = ""
+		return nil
 	}
-	return nil
+	return fmt.Errorf("the webhook has not answered the validation event: its validationUrl may be opened until %s", iot.Timestamp(expires))
+}
+
+// forget closes the question that may be open.
+func (w *webhook) forget() {
+	if w.asked != "" {
+		w.manual.end(w.asked)
+		w.asked = ""
+	}
 }
 
 // askPermission asks as CloudEvents have it.
@@ -269,8 +306,9 @@ func failure(err error) error {
 	return errors.New("the webhook did not answer as HTTP has it")
 }
 
-// Close lets go of connections.
+// Close lets go of connections. Nobody can answer for the receiver any more.
 func (w *webhook) Close() error {
+	w.forget()
 	w.client.CloseIdleConnections()
 	return nil
 }

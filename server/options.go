@@ -17,7 +17,6 @@ import (
 
 	"github.com/linarite/linarite/auth"
 	"github.com/linarite/linarite/c2d"
-	"github.com/linarite/linarite/endpoints"
 	"github.com/linarite/linarite/events"
 	"github.com/linarite/linarite/hub"
 	"github.com/linarite/linarite/internal/clock"
@@ -132,7 +131,6 @@ func (o Options) hub() hub.Options {
 		Name: o.Name, Hostnames: o.names(), Policies: o.Policies, EventLog: o.EventLog, C2D: o.C2D,
 		SASGrace: o.SASGrace, AutoCreate: o.AutoCreate, Seed: o.Seed, Monitoring: o.Monitoring, ResourceLog: o.ResourceLog, Clock: o.Clock, Log: o.Log,
 		Verdicts: o.Verdicts,
-		OpenSink: endpoints.Opener{Folder: o.endpointFolder(), Files: o.EndpointFiles}.Open,
 	}
 }
 
@@ -142,6 +140,13 @@ func (o Options) endpointFolder() string {
 		return ""
 	}
 	return filepath.Join(o.DataDir, "endpoints")
+}
+
+// controlName is host:port at which others than this machine reach the control
+// API: it has a name for them, or else the hub's first.
+func (o Options) controlName(ln net.Listener) string {
+	_, port, _ := net.SplitHostPort(ln.Addr().String()) // it is one
+	return net.JoinHostPort(slices.Concat(o.ControlHosts, o.hostnames())[0], port)
 }
 
 // hostnames are the names that were asked for.

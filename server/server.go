@@ -14,6 +14,7 @@ import (
 
 	"github.com/linarite/linarite/amqp"
 	"github.com/linarite/linarite/control"
+	"github.com/linarite/linarite/endpoints"
 	"github.com/linarite/linarite/hub"
 	"github.com/linarite/linarite/mqtt"
 	"github.com/linarite/linarite/rest"
@@ -68,7 +69,9 @@ func assemble(o Options, d doors) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	validations := endpoints.NewValidations("http://" + o.controlName(d.control) + "/v1/endpoints/")
 	options := o.hub()
+	options.OpenSink = endpoints.Opener{Folder: o.endpointFolder(), Files: o.EndpointFiles, Validations: validations}.Open
 	if identity.authority != nil {
 		options.CA = identity.authority.PEM()
 	}
@@ -92,7 +95,7 @@ func assemble(o Options, d doors) (*Server, error) {
 	s.https = newWeb(front{rest: rest.Handler(h, o.Log), mqtt: devices.WebSocket(), amqp: links.WebSocket()}, o.Log)
 	s.control = newWeb(control.Handler(control.Options{
 		Hub: h, CA: identity.ca, HTTPS: d.https.Addr().String(), Hosts: o.ControlHosts, Health: s.health,
-		Version: o.Version, Log: o.Log,
+		Validate: validations.Confirm, Version: o.Version, Log: o.Log,
 	}), o.Log)
 	return s, nil
 }

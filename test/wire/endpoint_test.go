@@ -26,11 +26,13 @@ var update = flag.Bool("update", false, "write what endpoints were given to test
 type hook struct {
 	events chan json.RawMessage // those that were welcome
 	status atomic.Int32         // of the answers to events
+	shy    atomic.Bool          // it does not say that it wants events
+	asked  chan json.RawMessage // the validation events that came meanwhile
 }
 
 func startHook(t *testing.T, addr string) *hook {
 	t.Helper()
-	h := &hook{events: make(chan json.RawMessage, 200_000)}
+	h := &hook{events: make(chan json.RawMessage, 200_000), asked: make(chan json.RawMessage, 100)}
 	h.status.Store(http.StatusOK)
 	listener, err := net.Listen("tcp", addr)
 	require.NoError(t, err)
@@ -50,6 +52,9 @@ func (h *hook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_ = json.Unmarshal(body.Bytes(), &events)
 	}
 	switch {
+	case h.shy.Load() && r.Method == http.MethodOptions:
+	case h.shy.Load() && r.Header.Get("Aeg-Event-Type") == "SubscriptionValidation":
+		h.asked <- events[0]
 	case r.Method == http.MethodOptions:
 		w.Header().Set("WebHook-Allowed-Origin", "eventgrid.azure.net")
 	case r.Header.Get("Aeg-Event-Type") == "SubscriptionValidation":
@@ -71,15 +76,20 @@ func (h *hook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (h *hook) take(t *testing.T, n int) (taken []json.RawMessage) {
 	t.Helper()
 	for range n {
-		deadline := time.After(harness.Deadline)
-		select {
-		case e := <-h.events:
-			taken = append(taken, e)
-		case <-deadline:
-			require.FailNow(t, "events are missing", "%d of %d", len(taken), n)
-		}
+		taken = append(taken, next(t, h.events))
 	}
 	return taken
+}
+
+// next is what comes next.
+func next[T any](t *testing.T, from <-chan T) (one T) {
+	t.Helper()
+	select {
+	case one = <-from:
+	case <-time.After(harness.Deadline):
+		require.FailNow(t, "nothing comes")
+	}
+	return one
 }
 
 // endpointView is what the control API says of an endpoint.

@@ -37,6 +37,8 @@ const (
 	overflowAddress   = "127.0.0.72" // of the hub whose endpoint's log is full
 	reloadAddress     = "127.0.0.74" // of the hub whose routes change under load
 	slowAddress       = "127.0.0.73" // of the hub whose endpoint is down
+	validationAddress = "127.0.0.75" // of the hub whose webhooks are shy
+	countAddress      = "127.0.0.76" // of the hub whose routing is counted
 	webhookAddress    = "127.0.0.43" // of the hub with a webhook, and of that
 	migrationAddress  = "127.0.0.42" // of the hub with which both protocols are compared
 
