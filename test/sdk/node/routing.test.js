@@ -15,7 +15,7 @@ const { describe, overEachTransport, test } = require('./lib/tests');
 const { getTwin, report } = require('./lib/twin');
 const { roundTrip, within } = require('./lib/wait');
 
-const OWN = ['TwinChangeEvents', 'DeviceLifecycleEvents', 'DeviceConnectionStateEvents'];
+const OWN = ['TwinChangeEvents', 'DeviceLifecycleEvents', 'DeviceConnectionStateEvents', 'DigitalTwinChangeEvents'];
 const MOMENT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{7}Z$/;
 
 before(async () => {
@@ -109,6 +109,24 @@ describe('the hub tells', () => {
     checkEvent(change, module, 'twinChangeEvents', 'twinChangeNotification', 'updateTwin');
     const [state] = await read(t, module, 'deviceConnectionStateEvents', 1);
     checkEvent(state, module, 'deviceConnectionStateEvents', 'deviceConnectionStateNotification', 'moduleConnected');
+  });
+
+  test('of changes of a digital twin', async (t) => {
+    const device = await hub.newDevice();
+    const client = device.client(t, Mqtt);
+    await client.setOptions({ modelId: 'dtmi:com:example:Thermostat;1' });
+    await within(client.open(), 'connecting');
+    await report(await getTwin(client), { maxTemp: 25.5 });
+    await hub.rest.digitalTwin.updateDigitalTwin(device.deviceId, [{ op: 'add', path: '/target', value: 21 }]);
+    const events = await read(t, device, 'digitalTwinChangeEvents', 2);
+    for (const event of events) {
+      checkEvent(event, device, 'digitalTwinChangeEvents', 'digitalTwinChangeNotification', 'updateDigitalTwin', 'application/json-patch+json');
+    }
+    const [[value, metadata], desired] = events.map(bodyOf);
+    assert.deepEqual(value, { op: 'add', path: '/maxTemp', value: 25.5 });
+    assert.equal(metadata.path, '/$metadata/maxTemp');
+    assert.match(metadata.value.lastUpdateTime, /^\d{4}-/);
+    assert.deepEqual(desired, [{ op: 'add', path: '/$metadata/target', value: { desiredValue: 21, desiredVersion: 2 } }]);
   });
 
   test('of a twin that was replaced', async (t) => {
@@ -214,13 +232,13 @@ async function read(t, { deviceId, moduleId }, source, count) {
 
 // checkEvent checks all of an event but its body.
 // iot-hub-non-telemetry-event-schema.
-function checkEvent(event, { deviceId, moduleId }, source, schema, opType) {
+function checkEvent(event, { deviceId, moduleId }, source, schema, opType, contentType = 'application/json') {
   const { operationTimestamp, ...properties } = event.properties;
   assert.match(operationTimestamp, MOMENT);
   assert.deepEqual(properties, {
     deviceId, ...moduleId && { moduleId }, hubName: 'linarite', 'iothub-message-schema': schema, opType,
   });
-  assert.equal(event.contentType, 'application/json');
+  assert.equal(event.contentType, contentType);
   assert.match(event.correlationId, /^[0-9a-f]+$/);
   const { userId, ...system } = event.systemProperties;
   assert.equal(Buffer.from(Object.values(userId)).toString(), 'linarite'); // bytes by index
@@ -230,7 +248,7 @@ function checkEvent(event, { deviceId, moduleId }, source, schema, opType) {
     'iothub-enqueuedtime': event.enqueuedTimeUtc.getTime(),
     'iothub-message-source': source,
     correlationId: event.correlationId,
-    contentType: 'application/json',
+    contentType,
     contentEncoding: 'utf-8',
   });
 }

@@ -7,6 +7,7 @@ import re
 
 import pytest
 from azure.iot.device import Message
+from azure.iot.hub import DigitalTwinClient
 from azure.iot.hub.models import Twin, TwinProperties
 
 from hub import Reader
@@ -61,7 +62,7 @@ def read(hub):
         client.close()
 
 
-def check(event, device, source, schema, operation, module=None):
+def check(event, device, source, schema, operation, module=None, content=b"application/json"):
     """Checks all of an event but its body (iot-hub-non-telemetry-event-schema)."""
     properties = {k.decode(): v.decode() for k, v in event.properties.items()}
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{7}Z", properties.pop("operationTimestamp"))
@@ -74,7 +75,7 @@ def check(event, device, source, schema, operation, module=None):
     milliseconds = round(event.enqueued_time.timestamp() * 1000)
     assert system == {
         b"user-id": b"linarite",
-        b"content-type": b"application/json",
+        b"content-type": content,
         b"content-encoding": b"utf-8",
         b"x-opt-sequence-number": event.sequence_number,
         b"x-opt-offset": event.offset.encode(),
@@ -118,6 +119,23 @@ def test_changes_of_a_twin_are_told(hub, make, watch, read, device):
     body = check(fourth, device, *names, "replaceTwin")
     assert list(body) == ["deviceId", "etag", "version", "properties"]
     assert body["properties"]["desired"]["only"] == "this"
+
+
+def test_changes_of_a_digital_twin_are_told(hub, make, watch, read, device):
+    watch("DigitalTwinChangeEvents")
+    client = make(hub.create(device), product_info="dtmi:com:example:Thermostat;1")
+    client.connect()
+    client.patch_twin_reported_properties({"maxTemp": 25.5})
+    twins = DigitalTwinClient.from_connection_string(hub.strings["policies"]["service"])
+    twins.update_digital_twin(device, [{"op": "add", "path": "/target", "value": 21}])
+
+    events = read(device, "digitalTwinChangeEvents", 2)
+    names = ("digitalTwinChangeEvents", "digitalTwinChangeNotification", "updateDigitalTwin")
+    reported, desired = (check(e, device, *names, content=b"application/json-patch+json") for e in events)
+    (value, metadata) = reported
+    assert value == {"op": "add", "path": "/maxTemp", "value": 25.5}
+    assert (metadata["op"], metadata["path"], list(metadata["value"])) == ("add", "/$metadata/maxTemp", ["lastUpdateTime"])
+    assert desired == [{"op": "add", "path": "/$metadata/target", "value": {"desiredValue": 21, "desiredVersion": 2}}]
 
 
 def test_a_device_that_comes_and_goes_is_told(hub, watch, read, device):
