@@ -31,6 +31,7 @@ const (
 
 	amqpClockAddress  = "127.0.0.41" // of the hub whose clock AMQP's tests move
 	categoriesAddress = "127.0.0.47" // of the hub whose operations of all kinds are watched
+	outputAddress     = "127.0.0.77" // of the hub whose resource log is its output
 	operationsAddress = "127.0.0.46" // of the hub whose operations are watched
 	endpointAddress   = "127.0.0.70" // of the hub that tells endpoints of everything
 	healthAddress     = "127.0.0.71" // of the hub whose endpoint dies

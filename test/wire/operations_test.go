@@ -399,3 +399,17 @@ func TestWhatOperationsTellOf(t *testing.T) {
 		"C2DCommands ingress 404001", "DeviceTelemetry egress 401002", "DeviceTelemetry egress 401002",
 	}, logged)
 }
+
+// The resource log may be standard output, which the other log is not.
+func TestTheResourceLogOnStandardOutput(t *testing.T) {
+	t.Parallel()
+	h := harness.Start(t, harness.Options{Address: outputAddress, Args: []string{"--resource-log", "-"}})
+	d := newDeviceOf(t, h)
+	overMQTT(t, d, d.hello()).leave()
+	var r resource
+	line := h.WaitLog(t, `"operationName":"deviceDisconnect"`, d.DeviceID)
+	require.NoError(t, json.Unmarshal([]byte(line), &r), line)
+	require.Equal(t, "Connections", r.Category)
+	require.Equal(t, "Information", r.Level)
+	require.Empty(t, r.ResultType)
+}

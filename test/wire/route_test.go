@@ -43,6 +43,7 @@ func TestRoutes(t *testing.T) {
 	}{
 		{"conditions see what was sent", conditionsSee},
 		{"a reset brings back those of the seed", resetRoutes},
+		{"a seed file changes them", seedRoutes},
 		{"connections count once messages are sent or asked for", statesCount},
 		{"a bad condition is refused with its column", badCondition},
 	} {
@@ -143,6 +144,24 @@ func resetRoutes(t *testing.T, h *harness.Hub) {
 	var enrichments struct{ Enrichments []any }
 	h.Control(t, http.MethodGet, "/v1/enrichments", nil, &enrichments)
 	require.Empty(t, enrichments.Enrichments)
+}
+
+// seedRoutes: what the file says is in force at once, and what it leaves out stays.
+func seedRoutes(t *testing.T, h *harness.Hub) {
+	h.Control(t, http.MethodPost, "/v1/seed", map[string]any{"routes": []any{map[string]any{ // JSON is YAML
+		"name": "r", "source": "DeviceMessages", "condition": "level = 'low'", "endpointNames": []string{"events"},
+	}}}, nil)
+	d := identity{h.CreateDevice(t, "of-the-seed"), h}
+	c := d.join(t)
+	c.send(publish(1, d.events()+"level=high", "high"))
+	c.expect(puback(1))
+	c.send(publish(2, d.events()+"level=low", "low"))
+	c.expect(puback(2))
+	events := h.WaitEvents(t, 1, harness.Filter{Device: d.DeviceID, Source: "Telemetry"})
+	require.Len(t, events, 1)
+	require.Equal(t, "low", events[0].Body)
+	h.Control(t, http.MethodGet, "/v1/routes/states", nil, nil)
+	h.Reset(t)
 }
 
 // statesCount: §20.1. Methods and the twin are no messages; the clock's minute

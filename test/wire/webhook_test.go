@@ -182,6 +182,43 @@ routes: [{name: hot, source: DeviceMessages, condition: $body.n > 7, endpointNam
 	}
 }
 
+// A file that is full is put aside, the oldest go; a hub that is killed and started
+// again goes on with it. The lines are in order, none is twice or half.
+func TestAFileIsRotatedAndGoneOnWith(t *testing.T) {
+	const each, lives = 40, 2
+	config := filepath.Join(t.TempDir(), "linarite.yaml")
+	require.NoError(t, os.WriteFile(config, []byte(`
+endpoints: [{name: archive, file: {path: archive.jsonl, maxSize: 8192, maxFiles: 3}}]
+routes: [{name: all, source: DeviceMessages, endpointNames: [archive]}]
+`), 0o600))
+	for range lives {
+		h, err := harness.Launch(harness.Options{Address: webhookAddress, Args: []string{"--config", config}})
+		require.NoError(t, err)
+		who := identity{Identity: h.CreateDevice(t, "d1"), hub: h}
+		sendErr := report(who.join(t), who, each)
+		awaitEndpoint(t, h, "archive", func(v endpointView) bool { return v.Delivered == each })
+		require.NoError(t, h.Kill())
+		require.NoError(t, sendErr)
+	}
+	folder := filepath.Dir(config)
+	var all []int
+	for _, name := range []string{"archive.jsonl.2", "archive.jsonl.1", "archive.jsonl"} {
+		written, err := os.ReadFile(filepath.Join(folder, name))
+		require.NoError(t, err)
+		require.LessOrEqual(t, len(written), 8192)
+		for line := range strings.Lines(string(written)) {
+			var m struct{ Body struct{ N int } }
+			require.NoError(t, json.Unmarshal([]byte(line), &m), line)
+			all = append(all, m.Body.N)
+		}
+	}
+	require.NoFileExists(t, filepath.Join(folder, "archive.jsonl.3"))
+	require.Greater(t, len(all), each, "of both hubs")
+	for i, n := range all {
+		require.Equal(t, (lives*each-len(all)+i)%each, n)
+	}
+}
+
 // report sends n messages one after another, each once the one before is
 // acknowledged.
 func report(c *client, who identity, n int) error {
