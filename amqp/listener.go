@@ -62,24 +62,34 @@ func (s *Server) rest(d time.Duration) {
 	<-ctx.Done()
 }
 
-// serve speaks with one peer over TCP or TLS.
+// serve speaks with one peer over TCP or TLS. A handshake needs a deep stack: what
+// comes after it has another goroutine, or an idle peer would keep that stack.
 func (s *Server) serve(raw net.Conn, cfg *tls.Config) {
-	defer s.end(raw)
+	conn, certs := s.greet(raw, cfg)
+	if conn == nil {
+		s.end(raw)
+		return
+	}
+	go s.converse(conn, raw, newPeer(s, overTCP, raw, certs))
+}
+
+// greet returns what to speak with a peer over; nil when there was no handshake.
+func (s *Server) greet(raw net.Conn, cfg *tls.Config) (net.Conn, auth.Chain) {
+	defer s.survive(nil)
 	tune(raw)
 	if cfg == nil {
-		s.converse(raw, raw, newPeer(s, overTCP, raw, nil))
-		return
+		return raw, nil
 	}
 	conn := tls.Server(raw, cfg)
 	_ = raw.SetDeadline(clock.Wall().Add(s.timeouts.ConnectTimeout)) // fails on a closed connection, as the handshake then does
 	if err := conn.Handshake(); err != nil {
 		s.handshakeFailed(raw, err)
-		return
+		return nil, nil
 	}
 	if v, ok := raw.(interface{ Secured() }); ok {
 		v.Secured() // the listener bounds what a peer may send until then
 	}
-	s.converse(conn, raw, newPeer(s, overTCP, raw, auth.TakeChain(conn.ConnectionState().PeerCertificates)))
+	return conn, auth.TakeChain(conn.ConnectionState().PeerCertificates)
 }
 
 // handshakeFailed logs a TLS handshake that came to nothing, loudly unless the
@@ -101,6 +111,7 @@ func (s *Server) handshakeFailed(raw net.Conn, err error) {
 // converse speaks with a peer over conn, which ends in raw, until one of them
 // ends the connection.
 func (s *Server) converse(conn, raw net.Conn, p *peer) {
+	defer s.end(raw)
 	defer p.leave()
 	defer s.survive(nil)
 	err := transport.Run(conn, func() { _ = raw.Close() }, p, s.timeouts)

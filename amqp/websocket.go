@@ -40,7 +40,7 @@ const closePatience = time.Second
 // compression. It upgrades a request for either of the sub-protocols, in any
 // case, and answers in the client's spelling; a request without it is answered
 // with 400. Paths are the caller's business, and so is that the request came by
-// HTTP/1.1. The handler returns when the connection has ended.
+// HTTP/1.1. The handler returns while the connection goes on.
 func (s *Server) WebSocket() http.Handler {
 	up := &websocket.Upgrader{
 		ReadBufferSize: webSocketBuffer, WriteBufferSize: webSocketBuffer, WriteBufferPool: &sync.Pool{},
@@ -84,11 +84,10 @@ func (s *Server) serveWebSocket(ws *websocket.Conn, r *http.Request) {
 	if !s.begin(raw) {
 		return
 	}
-	defer s.end(raw)
 	tune(raw)
 	ws.SetReadLimit(webSocketMessage)
 	answerPings(ws, transport.DefaultWriteTimeout)
-	s.converse(&frames{Conn: ws}, raw, newPeer(s, overWebSocket, raw, certs))
+	go s.converse(&frames{Conn: ws}, raw, newPeer(s, overWebSocket, raw, certs))
 }
 
 // answerPings has pings answered within patience: with gorilla's own answer the

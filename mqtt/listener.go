@@ -53,9 +53,20 @@ func (s *Server) rest(d time.Duration) {
 	<-ctx.Done()
 }
 
-// serve speaks with one client over TCP or TLS.
+// serve speaks with one client over TCP or TLS. A handshake needs a deep stack:
+// what comes after it has another goroutine, or an idle device would keep that
+// stack.
 func (s *Server) serve(raw net.Conn, cfg *tls.Config) {
-	defer s.end(raw)
+	w, certs := s.greet(raw, cfg)
+	if w == nil {
+		s.end(raw)
+		return
+	}
+	go s.attach(w, "Mqtt", certs)
+}
+
+// greet makes the wire of a client; nil when there was no handshake.
+func (s *Server) greet(raw net.Conn, cfg *tls.Config) (*wire, auth.Chain) {
 	defer s.survive(nil)
 	tune(raw)
 	// One deadline covers the handshake and the arrival of CONNECT.
@@ -67,13 +78,13 @@ func (s *Server) serve(raw net.Conn, cfg *tls.Config) {
 		conn := tls.Server(below, cfg)
 		if err := conn.Handshake(); err != nil {
 			s.handshakeFailed(raw, err)
-			return
+			return nil, nil
 		}
 		secured(raw)
 		w.Conn, certs = conn, auth.TakeChain(conn.ConnectionState().PeerCertificates)
 	}
 	w.below, below.wire = below, w
-	s.attach(w, "Mqtt", certs)
+	return w, certs
 }
 
 // secured tells the listener that the TLS handshake is over, since it bounds what a
@@ -102,6 +113,7 @@ func (s *Server) handshakeFailed(raw net.Conn, err error) {
 
 // attach lets mochi read from a client until the connection ends.
 func (s *Server) attach(w *wire, protocol string, certs auth.Chain) {
+	defer s.end(w.raw)
 	l := newLink(s, w, protocol, certs)
 	err := s.converse(l)
 	s.engine.Clients.Delete(l.engineID) // mochi forgets it by itself, but not after a panic

@@ -27,7 +27,8 @@ const closePatience = time.Second
 // compression. It upgrades a request whose sub-protocol is mqtt, in any case,
 // and answers in the client's spelling, as paho wants it; a request without it is
 // answered with 400. Paths are the caller's business, and so is that the request
-// came by HTTP/1.1. The handler returns when the connection has ended.
+// came by HTTP/1.1. The handler returns while the connection goes on: what an HTTP
+// request needs is not kept for as long as a device is connected.
 //
 // IoT Hub: contract.md §1 rule 18, §2; sdk-wire.md 0.5.
 func (s *Server) WebSocket() http.Handler {
@@ -73,12 +74,11 @@ func (s *Server) serveWebSocket(ws *websocket.Conn, r *http.Request) {
 	if !s.begin(raw) {
 		return
 	}
-	defer s.end(raw)
 	tune(raw)
 	ws.SetReadLimit(maxFrame)
 	answerPings(ws, s.writeTimeout)
 	_ = ws.SetReadDeadline(clock.Wall().Add(s.connectTimeout))
-	s.attach(newWire(&frames{Conn: ws}, raw, s.lender, s.writeTimeout), "MqttWs", certs)
+	go s.attach(newWire(&frames{Conn: ws}, raw, s.lender, s.writeTimeout), "MqttWs", certs)
 }
 
 // answerPings has pings answered within patience: with gorilla's own answer the
