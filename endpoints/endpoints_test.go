@@ -76,6 +76,7 @@ func TestSettingsAreChecked(t *testing.T) {
 		"a setting of the wrong kind":      {"file", `{"path":1}`, "settings: "},
 		"a path out of the folder":         {"file", `{"path":"../a"}`, "is no file in the data folder"},
 		"a path that is the folder":        {"file", `{"path":"a/.."}`, "is no file in the data folder"},
+		"a path of a folder":               {"file", `{"path":"a/"}`, "a/ is a folder"},
 		"a path with a zero byte":          {"file", `{"path":"a\u0000"}`, "is no file in the data folder"},
 		"an absolute path nobody has said": {"file", `{"path":"/etc/passwd"}`, "is absolute"},
 		"files without room":               {"file", `{"path":"a","maxSize":-1}`, "maxSize: must be"},

@@ -69,6 +69,8 @@ func (o Opener) folder(path string) (folder string, err error) {
 	switch {
 	case path == "":
 		return "", invalid("path", "is missing")
+	case os.IsPathSeparator(path[len(path)-1]):
+		return "", invalid("path", "%s is a folder, not a file", path)
 	case filepath.IsAbs(path):
 		if !slices.Contains(o.Files, path) {
 			return "", invalid("path", "%s is absolute, which only those in the config file may be: give one in the data folder", path)

@@ -131,10 +131,10 @@ func (c *checker) enrichment(i int, e Enrichment, keys map[string]bool) {
 	switch {
 	case !validKey(e.Key):
 		c.add("enrichments", i, "key", "must be letters, digits, hyphens, underscores and dots")
-	case keys[e.Key]:
+	case keys[strings.ToLower(e.Key)]: // conditions and the control API do not tell them apart
 		c.add("enrichments", i, "key", "there is an enrichment %s before this", e.Key)
 	}
-	keys[e.Key] = true
+	keys[strings.ToLower(e.Key)] = true
 	if err := checkValue(e.Value); err != nil {
 		c.add("enrichments", i, "value", "%s", reason(err))
 	}

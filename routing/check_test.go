@@ -123,6 +123,7 @@ func TestAConfigurationIsRefused(t *testing.T) {
 		{"an enrichment without a key", routing.Config{Enrichments: []routing.Enrichment{enrichment("", "v")}}, `enrichments[0].key: must be letters, digits, hyphens, underscores and dots`},
 		{"an enrichment with a space", routing.Config{Enrichments: []routing.Enrichment{enrichment("a b", "v")}}, `enrichments[0].key: must be letters`},
 		{"an enrichment twice", routing.Config{Enrichments: []routing.Enrichment{enrichment("a", "v"), enrichment("a", "w")}}, `enrichments[1].key: there is an enrichment a before this`},
+		{"an enrichment twice, but for the case", routing.Config{Enrichments: []routing.Enrichment{enrichment("a", "v"), enrichment("A", "w")}}, `enrichments[1].key: there is an enrichment A before this`},
 		{"an enrichment without a value", routing.Config{Enrichments: []routing.Enrichment{enrichment("a", "")}}, `enrichments[0].value: must not be empty`},
 		{"an enrichment with a long value", routing.Config{Enrichments: []routing.Enrichment{enrichment("a", strings.Repeat("v", 8193))}}, `enrichments[0].value: has 8193 bytes, 8192 are allowed`},
 		{"an enrichment to nowhere", routing.Config{Enrichments: []routing.Enrichment{{Key: "a", Value: "v", Endpoints: []string{"x"}}}}, `enrichments[0].endpointNames[0]: there is no endpoint "x"`},
