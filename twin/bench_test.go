@@ -1,7 +1,9 @@
 package twin_test
 
 import (
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/linarite/linarite/internal/clock"
@@ -87,17 +89,39 @@ func BenchmarkCreate(b *testing.B) {
 // BenchmarkPatchOfManyNewMembers is the largest patch there can be: as many new
 // members as a section has room for.
 func BenchmarkPatchOfManyNewMembers(b *testing.B) {
-	p := []byte(`{`)
-	for r := rune(0x4e00); r < 0x4e00+20_000; r++ {
-		p = append(append(append(p, '"'), string(r)...), `":"",`...)
-	}
-	p[len(p)-1] = '}'
+	p := manyMembers(false)
 	b.ReportAllocs()
 	for b.Loop() {
 		s := twin.NewStore(clock.New())
 		if err := s.Create(device, twin.Initial{}); err != nil {
 			b.Fatal(err)
 		}
-		patch(b, s, string(p))
+		patch(b, s, p)
 	}
+}
+
+// BenchmarkPatchOfManyInAnotherOrder writes them all again, the last one first.
+func BenchmarkPatchOfManyInAnotherOrder(b *testing.B) {
+	s := twin.NewStore(clock.New())
+	if err := s.Create(device, twin.Initial{}); err != nil {
+		b.Fatal(err)
+	}
+	patches := []string{manyMembers(false), manyMembers(true)}
+	b.ReportAllocs()
+	for n := 0; b.Loop(); n++ {
+		patch(b, s, patches[n%2])
+	}
+}
+
+// manyMembers is an object of as many members as a section has room for, in their
+// order or the other way round.
+func manyMembers(reversed bool) string {
+	var members []string
+	for r := rune(0x4e00); r < 0x4e00+20_000; r++ {
+		members = append(members, `"`+string(r)+`":""`)
+	}
+	if reversed {
+		slices.Reverse(members)
+	}
+	return "{" + strings.Join(members, ",") + "}"
 }

@@ -163,17 +163,19 @@ func (d document) write(b []byte, old *member, now stamp, i int) (written []byte
 
 // finder finds the members of the object at of d by name. Names often come in
 // the order in which they came before, so it looks behind the last one first;
-// it makes an index where comparing one by one could take long.
+// it makes an index where comparing one by one takes long, so that no order of a
+// patch's names makes it dear.
 type finder struct {
-	d     document
-	at    int
-	next  int
-	index map[string]int
+	d      document
+	at     int
+	next   int
+	passed int // members, by all searches so far
+	index  map[string]int
 }
 
 // member is the index of the member called name, -1 when there is none.
 func (f *finder) member(name string) int {
-	const few = 8
+	const few, enough = 8, 64
 	d, end := f.d, int(f.d[f.at].next)
 	if f.next < end && d[f.next].name == name && !d[f.next].void {
 		return f.found(f.next)
@@ -184,20 +186,25 @@ func (f *finder) member(name string) int {
 		}
 		return -1
 	}
-	count := 0
-	for i := f.at + 1; i < end; i = int(d[i].next) {
-		if d[i].name == name && !d[i].void {
-			return f.found(i)
-		}
-		count++
+	passed, i := 0, f.at+1
+	for i < end && (d[i].name != name || d[i].void) {
+		i = int(d[i].next)
+		passed++
 	}
-	if count > few {
-		f.index = make(map[string]int, count)
-		for i := f.at + 1; i < end; i = int(d[i].next) {
-			f.index[d[i].name] = i
-		}
+	if f.passed += passed; f.passed > enough && passed > few {
+		f.makeIndex(end)
 	}
-	return -1
+	if i == end {
+		return -1
+	}
+	return f.found(i)
+}
+
+func (f *finder) makeIndex(end int) {
+	f.index = make(map[string]int)
+	for i := f.at + 1; i < end; i = int(f.d[i].next) {
+		f.index[f.d[i].name] = i // the last of a name is the one that counts
+	}
 }
 
 func (f *finder) found(i int) int {
