@@ -146,8 +146,7 @@ func (a *answer) rows(ctx context.Context) error {
 func (a *answer) groups(ctx context.Context) error {
 	groups := a.query.Groups()
 	err := a.hub.scan(ctx, a.query, 0, func(r *row) (bool, error) {
-		groups.Add(r.value())
-		return true, nil
+		return true, groups.Add(r.value())
 	})
 	if err != nil {
 		return err

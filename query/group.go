@@ -6,6 +6,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"github.com/linarite/linarite/iot"
 )
 
 // Groups are the rows of a query with aggregates: documents are added, and rows
@@ -13,8 +15,19 @@ import (
 type Groups struct {
 	query   *Query
 	groups  map[string]*group
+	size    int // bytes, about
 	scratch []byte
 }
+
+// maxGroups bounds what the groups of a query take, in bytes: as many as there
+// are documents, each with values as large as these, would be more than they are.
+const maxGroups = 128 << 20
+
+// What a group takes beside its values, and each of its columns.
+const (
+	groupSize = 256
+	totalSize = 64
+)
 
 // group is all documents with the same values of what is grouped by.
 type group struct {
@@ -43,14 +56,19 @@ func (q *Query) Groups() *Groups {
 	return g
 }
 
-// Add counts a document.
-func (g *Groups) Add(row Value) {
+// Add counts a document. Error: ErrArgumentInvalid when the groups take too much
+// memory.
+func (g *Groups) Add(row Value) error {
 	in := g.group(row)
+	if g.size > maxGroups {
+		return iot.ErrArgumentInvalid.Because("The groups of the query take more than %d bytes: group by less.", maxGroups)
+	}
 	for i := range g.query.columns {
 		if c := &g.query.columns[i]; c.aggregate != noAggregate {
 			in.totals[i].add(c, row)
 		}
 	}
+	return nil
 }
 
 // group is the one that a document belongs to.
@@ -59,19 +77,22 @@ func (g *Groups) group(row Value) *group {
 	for _, path := range g.query.groups {
 		b = appendKey(b, walk(row, path.path))
 	}
+	b = shortKey(b)
 	g.scratch = b
 	if found, ok := g.groups[string(b)]; ok {
 		return found
 	}
-	made := &group{key: shortKey(b), totals: make([]total, len(g.query.columns))}
+	made := &group{key: string(b), totals: make([]total, len(g.query.columns))}
+	g.size += groupSize + len(b) + totalSize*len(made.totals)
 	for _, path := range g.query.groups {
 		text := ""
 		if v := walk(row, path.path); v.IsDefined() {
 			text = string(v.AppendJSON(nil))
 		}
 		made.values = append(made.values, text)
+		g.size += len(text)
 	}
-	g.groups[string(b)] = made
+	g.groups[made.key] = made
 	return made
 }
 
@@ -89,7 +110,7 @@ func appendKey(b []byte, v Value) []byte {
 		}
 		b = binary.BigEndian.AppendUint64(b, bits)
 	case stringKind:
-		b = append(b, v.text...)
+		b = append(b, strings.ReplaceAll(v.text, "\x00", "\x00\xff")...) // a zero alone is its end
 	case undefinedKind, nullKind:
 	default:
 		b = v.AppendJSON(b)
@@ -97,15 +118,15 @@ func appendKey(b []byte, v Value) []byte {
 	return append(b, 0)
 }
 
-// shortKey is a key of at most some hundred bytes that sorts as the key does,
-// all but.
-func shortKey(b []byte) string {
+// shortKey makes of a key one of at most some hundred bytes that sorts as the key
+// does, all but.
+func shortKey(b []byte) []byte {
 	const most = 64
 	if len(b) <= most {
-		return string(b)
+		return b
 	}
 	digest := sha256.Sum256(b)
-	return string(b[:most]) + string(digest[:16])
+	return append(b[:most], digest[:16]...)
 }
 
 // add counts a document. COUNT of a property counts where it is defined; the

@@ -2,6 +2,7 @@ package query_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -50,7 +51,7 @@ func answers(t testing.TB, text string) (rows []string) {
 		switch {
 		case !q.Matches(row):
 		case groups != nil:
-			groups.Add(row)
+			require.NoError(t, groups.Add(row))
 		case q.All():
 			rows = append(rows, strings.Trim(string(row.Member("deviceId").AppendJSON(nil)), `"`))
 		default:
@@ -164,7 +165,7 @@ func TestGroupsArePaged(t *testing.T) {
 	require.NoError(t, err)
 	groups := q.Groups()
 	for _, row := range twins(t) {
-		groups.Add(row)
+		require.NoError(t, groups.Add(row))
 	}
 	var all []string
 	for key := ""; ; {
@@ -179,6 +180,56 @@ func TestGroupsArePaged(t *testing.T) {
 		}
 	}
 	assert.Equal(t, []string{`{"n":1,"deviceId":"d1"}`, `{"n":1,"deviceId":"d2"}`, `{"n":1,"deviceId":"d3"}`}, all)
+}
+
+func TestGroupsOfTextsWithZerosAreToldApart(t *testing.T) {
+	t.Parallel()
+	q, err := query.CompileQuery("SELECT COUNT() AS n FROM devices GROUP BY tags.a, tags.b")
+	require.NoError(t, err)
+	groups := q.Groups()
+	for _, tags := range []string{`{"a":"x\u00003y","b":"z"}`, `{"a":"x","b":"y\u00003z"}`} {
+		row, err := query.ParseJSON([]byte(`{"tags":` + tags + `}`))
+		require.NoError(t, err)
+		require.NoError(t, groups.Add(row))
+	}
+	assert.Len(t, groups.Rows("", 10), 2)
+}
+
+func TestGroupsAreBounded(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		text string
+		size int // of a document
+		most int // groups, about
+	}{
+		{"SELECT tags FROM devices GROUP BY tags", 1 << 20, 128},
+		{"SELECT COUNT() AS n FROM devices GROUP BY tags.n", 1, 400_000},
+		{"SELECT " + columns(500) + " FROM devices GROUP BY tags.n", 1, 4_000},
+	} {
+		q, err := query.CompileQuery(c.text)
+		require.NoError(t, err)
+		groups, text := q.Groups(), strings.Repeat("x", c.size)
+		added := 0
+		for err == nil && added < 1_000_000 {
+			var row query.Value
+			row, err = query.ParseJSON(fmt.Appendf(nil, `{"tags":{"n":%d,"text":"%s"}}`, added, text))
+			require.NoError(t, err)
+			err = groups.Add(row)
+			added++
+		}
+		require.ErrorIs(t, err, iot.ErrArgumentInvalid, c.text)
+		require.ErrorContains(t, err, "The groups of the query take more than 134217728 bytes")
+		assert.InEpsilon(t, c.most, added, 0.1, c.text)
+	}
+}
+
+// columns are so many aggregates.
+func columns(n int) string {
+	all := make([]string, n)
+	for i := range all {
+		all[i] = fmt.Sprintf("SUM(n) AS c%d", i)
+	}
+	return strings.Join(all, ",")
 }
 
 func TestQueriesSayWhatTheyAreOver(t *testing.T) {
