@@ -25,6 +25,7 @@ func (d *device) events() transport.Node {
 func (d *device) telemetry(in *transport.Delivery) {
 	messages, err := telemetryOf(in)
 	if err != nil {
+		d.session.NotIngested(len(in.Message), err)
 		in.Settle(&codec.Rejected{Error: failure(err)})
 		return
 	}

@@ -88,6 +88,9 @@ func NewLog(clk *clock.Clock, o Options) *Log {
 // Partitions is how many partitions there are; they are numbered from 0.
 func (l *Log) Partitions() int { return len(l.partitions) }
 
+// PartitionOf is the partition to which events with a key go.
+func (l *Log) PartitionOf(key string) int { return partitionOf(key, len(l.partitions)) }
+
 // Append adds an event to the partition of key, which is a device id, and says
 // where it stands. The log sets Partition, Sequence and Offset, and Enqueued
 // when it is zero or earlier than that of the event before: within a partition

@@ -54,6 +54,7 @@ func (h *Hub) Record(r monitoring.Record) {
 		r.Caller.Protocol = "Http" // as records have it
 	}
 	if h.monitored.Want(r.Category, failed) {
+		r.Message.Partition = h.events.PartitionOf(r.Identity.DeviceID)
 		h.operations.Append(r.Identity.DeviceID, events.Event{
 			Enqueued: r.Time, Origin: &iot.Origin{Identity: r.Identity},
 			Message: iot.Message{Body: r.Event(), System: iot.Properties{

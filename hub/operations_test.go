@@ -165,6 +165,7 @@ func TestFlowsSayHowTheirOperationsEnded(t *testing.T) {
 	s := f.connect("d", l, true)
 	s.Telemetry(iot.Message{Body: []byte("ok")})
 	s.Telemetry(iot.Message{Body: make([]byte, hub.MaxTelemetry+1)})
+	s.NotIngested(3, iot.ErrFormat)
 	verdict = hub.Verdict{Action: hub.Refuse, Err: iot.ErrThrottled}
 	s.Telemetry(iot.Message{})
 	s.TwinRequest()
@@ -194,11 +195,11 @@ func TestFlowsSayHowTheirOperationsEnded(t *testing.T) {
 
 	all := told(f.Hub)
 	assert.ElementsMatch(t, []string{
-		"Connections deviceConnect", "DeviceTelemetry ingress 413001", "DeviceTelemetry ingress 429001",
+		"Connections deviceConnect", "DeviceTelemetry ingress 413001", "DeviceTelemetry ingress 429001", "DeviceTelemetry ingress 400006",
 		"C2DCommands complete 412002", "C2DCommands messageExpired 412000", "routes OrphanedMessage", "Connections deviceDisconnect",
 	}, all)
 	m := f.Metrics()
-	assert.EqualValues(t, []uint64{4, 2, 1}, []uint64{m.TelemetryAttempts, m.TelemetryAccepted, m.TelemetryThrottled})
+	assert.EqualValues(t, []uint64{5, 2, 1}, []uint64{m.TelemetryAttempts, m.TelemetryAccepted, m.TelemetryThrottled})
 	assert.EqualValues(t, []uint64{1, 1, 1, 1}, []uint64{m.MessagesCompleted, m.MessagesRejected, m.MessagesAbandoned, m.MessagesExpired})
 	assert.EqualValues(t, []uint64{0, 1, 1, 0}, []uint64{m.Methods, m.MethodsFailed, m.Queries, m.QueriesFailed})
 	assert.EqualValues(t, []uint64{1, 1, 1, 1}, []uint64{m.DeviceReads, m.DeviceReadsFailed, m.DeviceUpdates, m.DeviceUpdatesFailed})

@@ -9,14 +9,24 @@ import (
 
 // Here the flows say how their operations ended, where that is worth a record.
 
+// NotIngested counts and tells of a device's message of so many bytes that its
+// transport refused, because it could not be read.
+func (s *Session) NotIngested(size int, err error) {
+	failure := Failure(err)
+	s.hub.counts.ingress(failure)
+	s.refusedTelemetry(monitoring.Message{Size: size}, failure)
+}
+
 // notIngested tells of a device's message that was not accepted.
 func (s *Session) notIngested(m *iot.Message, err *iot.Error) {
-	if !s.hub.Watched(monitoring.DeviceTelemetry, true) {
-		return
+	if s.hub.Watched(monitoring.DeviceTelemetry, true) {
+		s.refusedTelemetry(messageOf(m), Failure(err))
 	}
+}
+
+func (s *Session) refusedTelemetry(m monitoring.Message, err *iot.Error) {
 	s.hub.Record(monitoring.Record{
-		Category: monitoring.DeviceTelemetry, Operation: "ingress", Err: Failure(err), Identity: s.Identity(), Caller: s.caller(),
-		Message: messageOf(m),
+		Category: monitoring.DeviceTelemetry, Operation: "ingress", Err: err, Identity: s.Identity(), Caller: s.caller(), Message: m,
 	})
 }
 

@@ -72,7 +72,7 @@ type Message struct {
 	DeliveryCount int
 	Enqueued      time.Time // zero: it was not
 	Expiry        time.Time
-	Partition     int
+	Partition     int // of the built-in endpoint, to which the device's messages go
 }
 
 // level is the record's in either form.

@@ -19,7 +19,7 @@ type operation struct {
 	DurationMs                                        *int64
 	AuthType, Protocol, Time, OperationName, Category string
 	Level, StatusDescription, DeviceID, ModuleID      string
-	StatusCode, StatusType                            int
+	StatusCode, StatusType, PartitionID               int
 }
 
 // resource is a record of the resource log. IoT Hub: §23.1.
@@ -356,6 +356,12 @@ func TestWhatOperationsTellOf(t *testing.T) {
 	sender.deliveries++
 	outcome, _ := sender.settlement(0)
 	require.EqualValues(t, outcomeRejected, outcome)
+	sender.write(frameOf(amqpFrame, 0, of(performTransfer, sender.handle, uint32(1), []byte{1}, uint32(0), false), []byte("no sections")))
+	sender.deliveries++
+	outcome, _ = sender.settlement(1)
+	require.EqualValues(t, outcomeRejected, outcome)
+	sender.accepts(message{})
+	itsPartition := d.theEvent(t).Partition
 	require.Equal(t, 409, h.REST(t, "PUT", "/devices/"+d.DeviceID, map[string]any{"deviceId": d.DeviceID}).Status)
 	require.Equal(t, 200, h.REST(t, "GET", "/twins/"+d.DeviceID, nil).Status)
 	require.Equal(t, 404, h.REST(t, "POST", "/twins/"+d.DeviceID+"/methods", map[string]any{"methodName": "m"}).Status)
@@ -371,13 +377,16 @@ func TestWhatOperationsTellOf(t *testing.T) {
 	require.EqualValues(t, 401, stranger.putToken(sasToken, h.Address+"/linarite", "SharedAccessSignature sr=a&sig=b&se=1&skn=service"))
 
 	var told []string
-	for _, e := range h.WaitEvents(t, 7, harness.Filter{Operations: true}) {
+	for _, e := range h.WaitEvents(t, 8, harness.Filter{Operations: true}) {
 		var o operation
 		require.NoError(t, json.Unmarshal([]byte(e.Body), &o))
+		if o.OperationName == "ingress" && o.DeviceID == d.DeviceID {
+			require.Equal(t, itsPartition, o.PartitionID)
+		}
 		told = append(told, fmt.Sprintf("%s %s %s %d", o.Category, o.OperationName, o.Level, max(o.StatusType, o.StatusCode)))
 	}
 	require.ElementsMatch(t, []string{
-		"DeviceTelemetry ingress Error 413001", "DeviceIdentityOperations create Error 409",
+		"DeviceTelemetry ingress Error 413001", "DeviceTelemetry ingress Error 400006", "DeviceIdentityOperations create Error 409",
 		"C2DCommands messageExpired Error 412000", "routes OrphanedMessage Information 0", "C2DCommands ingress Error 404001",
 		"DeviceTelemetry egress Error 401002", "DeviceTelemetry egress Error 401002",
 	}, told)
@@ -394,7 +403,7 @@ func TestWhatOperationsTellOf(t *testing.T) {
 		}
 	}
 	require.ElementsMatch(t, []string{
-		"DeviceTelemetry ingress 413001", "DeviceIdentityOperations create 409001", "C2DTwinOperations read",
+		"DeviceTelemetry ingress 413001", "DeviceTelemetry ingress 400006", "DeviceIdentityOperations create 409001", "C2DTwinOperations read",
 		"DirectMethods send 404103", "TwinQueries query", "C2DCommands messageExpired 412000", "Routes OrphanedMessage",
 		"C2DCommands ingress 404001", "DeviceTelemetry egress 401002", "DeviceTelemetry egress 401002",
 	}, logged)
