@@ -15,7 +15,7 @@ help:
 	@echo "make build        build bin/linarite"
 	@echo "make test         every test, the official SDKs' suites included"
 	@echo "make race         every test again, the hub built with the race detector"
-	@echo "make hostile      a thousand hostile inputs against the built binary; three minutes"
+	@echo "make hostile      a thousand hostile inputs against the built binary; four minutes"
 	@echo "make lint         vet, linters, formatting"
 	@echo "make fmt          format the code"
 	@echo "make fuzz         every fuzz target for FUZZTIME=$(FUZZTIME) each"

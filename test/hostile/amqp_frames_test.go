@@ -286,7 +286,11 @@ func (c conversation) input(open opening) input {
 // performed reads frames until one has a performative on a channel, and returns
 // the frame.
 func (p *peer) performed(descriptor byte, channel uint16) ([]byte, error) {
-	_ = p.SetReadDeadline(time.Now().Add(harness.Deadline))
+	return p.performedWithin(harness.Deadline, descriptor, channel)
+}
+
+func (p *peer) performedWithin(patience time.Duration, descriptor byte, channel uint16) ([]byte, error) {
+	_ = p.SetReadDeadline(time.Now().Add(patience))
 	for {
 		head, err := p.in.Peek(8)
 		if err != nil {
