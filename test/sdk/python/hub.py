@@ -26,6 +26,7 @@ from azure.eventhub import EventHubConsumerClient
 from azure.iot.device import IoTHubDeviceClient, IoTHubModuleClient
 from azure.iot.device.aio import IoTHubDeviceClient as AioDeviceClient
 from azure.iot.device.aio import IoTHubModuleClient as AioModuleClient
+from azure.iot.device.exceptions import NoConnectionError
 from azure.iot.hub import IoTHubRegistryManager
 
 ADDRESS = "127.0.0.12"
@@ -205,6 +206,7 @@ class Client:
     def __init__(self, sdk, loop):
         self.sdk = sdk
         self.loop = loop
+        self.over = False
         self.connection_changes = Inbox()
         sdk.on_connection_state_change = lambda: self.connection_changes.put(sdk.connected)
 
@@ -217,6 +219,18 @@ class Client:
     @property
     def connected(self):
         return self.sdk.connected
+
+    def shutdown(self):
+        """Ends the client, once. The SDK cannot disconnect when the hub has just done so
+        and only the socket's thread knows; the second time it has nothing to disconnect."""
+        if self.over:
+            return
+        self.over = True
+        shutdown = self.__getattr__("shutdown")
+        try:
+            shutdown()
+        except NoConnectionError:
+            shutdown()
 
     def messages(self):
         """Subscribes to cloud-to-device messages."""

@@ -184,7 +184,14 @@ def test_all_partitions_are_read(hub, make, consumer, device):
 
 def test_readers_read_on_with_new_tokens(hub, make, device):
     hub_string = hub.create(device)
-    send(hub, make(hub_string), device, "0")
+
+    def send_one(body):
+        """Each has a connection of its own: tokens run out here, and who is replaced comes back."""
+        client = make(hub_string)
+        send(hub, client, device, body)
+        client.shutdown()
+
+    send_one("0")
     tokens = [Tokens(hub.strings["events"]) for _ in range(2)]
     readers = [
         Reader(
@@ -202,11 +209,11 @@ def test_readers_read_on_with_new_tokens(hub, make, device):
     for reader, own, count in zip(readers, tokens, shown):
         own.given.wait(count + 1)
     # The SDK reads on only once the hub has taken the new token.
-    send(hub, make(hub_string), device, "1")
+    send_one("1")
     for reader in readers:
         reader.wait(2)
     hub.advance("50m")  # the first token has run out, and its grace
-    send(hub, make(hub_string), device, "2")
+    send_one("2")
     for reader in readers:
         assert [e.body_as_str() for e in reader.wait(3)] == ["0", "1", "2"]
         reader.close()
