@@ -3,6 +3,7 @@ package routing
 import (
 	"mime"
 	"strings"
+	"unicode"
 
 	"github.com/linarite/linarite/iot"
 	"github.com/linarite/linarite/query"
@@ -21,6 +22,9 @@ type facts struct {
 	message *Message
 	twins   Twins
 
+	passed  int            // properties, by all searches so far
+	indexes map[string]int // of the properties, by their names in one case; nil: none yet
+
 	body     query.Value
 	bodyErr  error
 	bodyDone bool
@@ -29,16 +33,51 @@ type facts struct {
 	twinDone bool
 }
 
-// Property is an application property; the case of its name does not matter.
+// Property is an application property; the case of its name does not matter. Once
+// searches have passed more properties than that is worth, there is an index, so that
+// the properties that a device sends are not multiplied by the conditions.
 // IoT Hub: contract.md §19.2.
 func (f *facts) Property(name string) (iot.Property, bool) {
+	const many, often = 64, 8
 	properties := f.message.Properties
+	if f.indexes == nil && len(properties) > many && f.passed > often*len(properties) {
+		f.index()
+	}
+	if f.indexes != nil {
+		if i, ok := f.indexes[folded(name)]; ok {
+			return properties[i], true
+		}
+		return iot.Property{}, false
+	}
 	for i := range properties {
 		if strings.EqualFold(properties[i].Name, name) {
+			f.passed += i
 			return properties[i], true
 		}
 	}
+	f.passed += len(properties)
 	return iot.Property{}, false
+}
+
+// index knows the first property of each name.
+func (f *facts) index() {
+	properties := f.message.Properties
+	f.indexes = make(map[string]int, len(properties))
+	for i := len(properties) - 1; i >= 0; i-- {
+		f.indexes[folded(properties[i].Name)] = i
+	}
+}
+
+// folded is the same for names that strings.EqualFold holds for equal, and for no
+// others.
+func folded(name string) string {
+	return strings.Map(func(r rune) rune {
+		least := r
+		for other := unicode.SimpleFold(r); other != r; other = unicode.SimpleFold(other) {
+			least = min(least, other)
+		}
+		return least
+	}, name)
 }
 
 // systemNames are the system properties that a sender sets and conditions can

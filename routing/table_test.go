@@ -283,6 +283,38 @@ func BenchmarkDecide(b *testing.B) {
 	})
 }
 
+// BenchmarkManyProperties is what a message with as many properties as MQTT lets
+// through costs a hub whose conditions ask for much of them.
+func BenchmarkManyProperties(b *testing.B) {
+	m := event()
+	m.Properties = make(iot.Properties, 32_000)
+	for i := range m.Properties {
+		m.Properties[i].Name = "p"
+	}
+	const reference = "is_defined(missing%[1]d)"
+	benchmark(b, m, append(repeated(10, reference+strings.Repeat(" OR "+reference, 299)), "true")...)
+}
+
+// The case of names does not matter, and of two that are alike the first counts,
+// however many properties there are and however often they are asked for.
+func TestAmongManyPropertiesEachIsFound(t *testing.T) {
+	t.Parallel()
+	m := event()
+	m.Properties = nil
+	for i := range 1000 {
+		m.Properties = append(m.Properties, iot.Property{Name: fmt.Sprintf("Name\u212a%d", i), Value: fmt.Sprint(i)})
+	}
+	m.Properties = append(m.Properties, iot.Property{Name: "namek5", Value: "again"})
+	var c routing.Config
+	for i := range 100 {
+		c.Routes = append(c.Routes, route(fmt.Sprint("r", i), fmt.Sprintf("nAmek%d = '%d' AND namek%d = '%d' AND NOT is_defined(name%d)", i, i, 999-i, 999-i, i)))
+	}
+	all, _ := compile(t, c, noTwins{}).Explain(m, nil)
+	for i := range all {
+		require.True(t, all[i].Matched, "%+v", all[i].Condition)
+	}
+}
+
 func TestWhyARouteTakesAMessageOrDoesNot(t *testing.T) {
 	t.Parallel()
 	off := route("off", "")
