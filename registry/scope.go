@@ -19,11 +19,12 @@ const scopePrefix = "ms-azure-iot-edge://"
 func (s *Store) place(d Device, old *Device) (Device, error) {
 	d = d.placed(old)
 	for _, scope := range d.ParentScopes {
-		if old != nil && slices.Contains(old.ParentScopes, scope) {
-			continue // as it was, even if the parent is no more
+		had := old != nil && slices.Contains(old.ParentScopes, scope)
+		if s.edgeDevice(scope) == nil && !had { // one that was good may stay
+			return d, iot.ErrDeviceScope.Because("The scope %s is not the scope of an edge device.", scope)
 		}
-		if err := s.checkParent(d.ID, scope); err != nil {
-			return d, err
+		if s.isBelow(scope, d) {
+			return d, iot.ErrDeviceScope.Because("Device %s cannot be below itself.", d.ID)
 		}
 	}
 	return d, nil
@@ -55,25 +56,26 @@ func (d Device) placed(old *Device) Device {
 	return d
 }
 
-// checkParent refuses a scope that is no edge device's, and one that is below
-// the device itself. IoT Hub: contract.md §24 (400028); when it is given has no
-// source.
-func (s *Store) checkParent(id, scope string) error {
-	for at := scope; at != ""; {
-		parent := s.edgeDevice(at)
-		switch {
-		case parent == nil && at == scope:
-			return iot.ErrDeviceScope.Because("The scope %s is not the scope of an edge device.", scope)
-		case parent == nil:
-			return nil // a parent that is no more ends the line
-		case parent.ID == id:
-			return iot.ErrDeviceScope.Because("Device %s cannot be below itself.", id)
-		case len(parent.ParentScopes) == 0:
-			return nil
+// isBelow says whether a scope is a device's own or below it. A device that
+// becomes an edge device has what is stored to be below its scope at once, so that
+// this is looked for by name. IoT Hub: contract.md §24 (400028); when it is given
+// has no source.
+func (s *Store) isBelow(scope string, d Device) bool {
+	for {
+		if d.IoTEdge && scope == d.DeviceScope {
+			return true
 		}
-		at = parent.ParentScopes[0]
+		parent := s.edgeDevice(scope)
+		switch {
+		case parent == nil: // one that is no more ends the line
+			return false
+		case parent.ID == d.ID:
+			return true
+		case len(parent.ParentScopes) == 0:
+			return false
+		}
+		scope = parent.ParentScopes[0]
 	}
-	return nil
 }
 
 // edgeDevice is the edge device that has the scope, nil when none has.

@@ -111,3 +111,32 @@ func TestNoDeviceIsBelowItself(t *testing.T) {
 	top.ParentScopes = []string{bottom.DeviceScope}
 	assert.Equal(t, top.ParentScopes, update(t, s, top).ParentScopes, "the line from bottom to top is cut")
 }
+
+// A scope without ticks comes back with the capability, to devices that are still
+// below it.
+func TestNoScopeThatComesBackMakesACircle(t *testing.T) {
+	t.Parallel()
+	for name, come := range map[string]func(t *testing.T, s *registry.Store, lower string) error{
+		"below its own child": func(_ *testing.T, s *registry.Store, lower string) error {
+			_, err := s.Update(registry.Device{ID: "upper", IoTEdge: true, ParentScopes: []string{lower}}, "*")
+			return err
+		},
+		"after it was the leaf of its child": func(t *testing.T, s *registry.Store, lower string) error {
+			leaf := update(t, s, registry.Device{ID: "upper", DeviceScope: lower})
+			leaf.IoTEdge = true
+			_, err := s.Update(leaf, "*")
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, _ := newStore()
+			create(t, s, registry.Device{ID: "upper"})
+			upper := update(t, s, registry.Device{ID: "upper", IoTEdge: true})
+			lower := create(t, s, registry.Device{ID: "lower", IoTEdge: true, ParentScopes: []string{upper.DeviceScope}})
+			update(t, s, registry.Device{ID: "upper"})
+			require.ErrorIs(t, come(t, s, lower.DeviceScope), iot.ErrDeviceScope)
+			create(t, s, registry.Device{ID: "leaf", DeviceScope: lower.DeviceScope})
+		})
+	}
+}
