@@ -43,7 +43,7 @@ const (
 	strangersAddress = "127.0.0.38" // of the hub that knows few strangers
 	crowdAddress     = "127.0.0.39" // of the hub that has few places for an address
 	showOffAddress   = "127.0.0.40" // of the hub that strangers show certificates
-	silentAddress    = "127.0.0.30" // of the hub whose peers fall silent
+	silentAddress    = "127.0.0.79" // of the hub whose peers fall silent
 )
 
 func TestMain(m *testing.M) {

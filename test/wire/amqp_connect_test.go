@@ -172,6 +172,18 @@ func TestWhatTheHubSaysOfItself(t *testing.T) {
 	require.NotNil(t, begin.at(4), "handle-max")
 }
 
+func TestChannelMax(t *testing.T) {
+	t.Parallel()
+	p := backEnd(t, hub, "service")
+	begin := func(channel uint16) {
+		p.write(frameOf(amqpFrame, channel, of(performBegin, nil, uint32(0), uint32(1), uint32(1)), nil))
+	}
+	begin(1023)
+	require.Equal(t, uint16(1023), p.expect(performBegin).at(0), "remote-channel")
+	begin(1024)
+	require.Equal(t, "amqp:connection:framing-error", failureOf(p.expect(performClose).at(0)).String())
+}
+
 // A peer that has announced an idle timeout hears something in half that time: rhea
 // hangs up when it has passed.
 func TestHeartbeats(t *testing.T) {

@@ -139,6 +139,21 @@ func TestADrainedLinkUsesItsCreditUp(t *testing.T) {
 	}
 }
 
+// go-amqp waits to hear of it even when messages have used the credit up.
+func TestADrainThatMessagesUseUpIsAnswered(t *testing.T) {
+	t.Parallel()
+	d := newDevice(t)
+	e := d.tells(t, "0", "1", "2")[0]
+	p := backEnd(t, hub, "service")
+	l := p.receiver(partition("linarite", newGroup(), e.Partition), 0, terms{filter: from(e)})
+	l.flow(2, true)
+	p.transfer()
+	p.transfer()
+	f := p.expect(performFlow)
+	require.Equal(t, []any{l.handle, uint32(2), uint32(0)}, []any{f.at(4), f.at(5), f.at(6)}, "handle, delivery-count, credit")
+	require.Equal(t, true, f.at(8), "drain")
+}
+
 func TestALinkThatIsAttachedAnewIsStolen(t *testing.T) {
 	t.Parallel()
 	d := newDevice(t)

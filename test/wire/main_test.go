@@ -26,7 +26,7 @@ const (
 	clockAddress  = "127.0.0.24" // of the hub whose clock is moved
 	graceAddress  = "127.0.0.25" // of the hub without grace for tokens
 	resetAddress  = "127.0.0.26" // of the hub that is reset
-	readOnAddress = "127.0.0.29" // of the hub that is reset under a reader
+	readOnAddress = "127.0.0.78" // of the hub that is reset under a reader
 	routeAddress  = "127.0.0.27" // of the hub whose routes are changed
 
 	amqpClockAddress  = "127.0.0.41" // of the hub whose clock AMQP's tests move

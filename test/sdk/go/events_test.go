@@ -10,6 +10,8 @@ import (
 	"github.com/Azure/go-amqp"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/linarite/linarite/test/harness"
 )
 
 func TestTheEndpointDescribesItself(t *testing.T) {
@@ -184,4 +186,30 @@ func TestAReaderAtTheEndGetsWhatComes(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A reader that grants credit itself can take back what is not used, whether there are
+// events for all of it or for none.
+func TestAReaderDrainsItsCredit(t *testing.T) {
+	t.Parallel()
+	d := newDevice(t)
+	d.send("0", "1", "2")
+	conn, err := amqp.Dial(soon(t), "amqps://"+hub.Addr(harness.AMQPSPort), &amqp.ConnOptions{
+		TLSConfig: hub.TLS(), SASLType: amqp.SASLTypePlain("service", harness.WellKnownKey),
+	})
+	require.NoError(t, err)
+	defer func() { _ = conn.Close() }()
+	session, err := conn.NewSession(soon(t), nil)
+	require.NoError(t, err)
+	r, err := session.NewReceiver(soon(t), "linarite/ConsumerGroups/"+group+"/Partitions/"+d.partition(), &amqp.ReceiverOptions{Credit: -1})
+	require.NoError(t, err)
+	for range 2 {
+		require.NoError(t, r.IssueCredit(1))
+		_, err = r.Receive(soon(t), nil)
+		require.NoError(t, err)
+		require.NoError(t, r.DrainCredit(soon(t), nil), "there is none left")
+	}
+	require.NoError(t, r.IssueCredit(1<<16))
+	require.NoError(t, r.DrainCredit(soon(t), nil), "what is left has no event")
+	require.NoError(t, r.Close(soon(t)))
 }

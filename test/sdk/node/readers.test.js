@@ -9,7 +9,7 @@ const { Mqtt } = require('azure-iot-device-mqtt');
 const { Reader, Tokens, WAYS } = require('./lib/events');
 const { readersHub: hub } = require('./lib/hubs');
 const { describe, test } = require('./lib/tests');
-const { within } = require('./lib/wait');
+const { Inbox, within } = require('./lib/wait');
 
 const RENEWALS = 3;
 const PARTITIONS = 4; // the hub's default, each with a token of its own
@@ -52,6 +52,20 @@ for (const [name, way] of Object.entries(WAYS)) {
       assert.equal((await late.errors.takeOne()).code, 'ReceiverDisconnectedError');
       await send(t, device, 'again');
       await inbox.takeOne();
+    });
+
+    test('hears where its partition ends', async (t) => {
+      const device = await hub.newDevice();
+      const partition = await send(t, device, 'hello');
+      const [event] = await hub.control.events(device.deviceId, 1);
+      const reader = new Reader(t, hub, way);
+      const ends = new Inbox();
+      reader.read([device.deviceId], { partition, ends });
+      const end = await ends.takeOne();
+      assert.ok(end.sequenceNumber >= event.sequenceNumber, `${end.sequenceNumber}`);
+      assert.ok(Number(end.offset) >= Number(event.offset), end.offset);
+      assert.ok(end.enqueuedOn >= Date.parse(event.enqueuedTime), `${end.enqueuedOn}`);
+      assert.ok(end.retrievedOn >= Date.parse(event.enqueuedTime), `${end.retrievedOn}`);
     });
 
     test('cannot send', async (t) => {

@@ -322,8 +322,9 @@ class Reader(Inbox):
         self.thread.join(DEADLINE)
         assert not self.thread.is_alive(), "the reader does not end"
 
-    def take(self, _, event):
+    def take(self, context, event):
         """Takes an event, or that nothing came for a while."""
+        self.context = context
         # Operations monitoring also tells of what no device did.
         if event and event.system_properties.get(b"iothub-connection-device-id") in self.devices:
             self.put(event)

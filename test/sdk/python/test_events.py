@@ -156,6 +156,17 @@ def test_a_reader_at_the_end_gets_what_comes(hub, make, read, device):
     assert [e.body_as_str() for e in reader.wait(5)] == [f"after {n}" for n in range(5)]
 
 
+def test_a_reader_hears_where_its_partition_ends(hub, make, read, device):
+    *_, last = send(hub, make(hub.create(device)), device, "0", "1")
+    reader = read(device, EARLIEST, track_last_enqueued_event_properties=True)
+    reader.wait(2)
+    end = reader.context.last_enqueued_event_properties
+    assert end["sequence_number"] >= last["sequenceNumber"]
+    assert int(end["offset"]) >= int(last["offset"])
+    assert end["enqueued_time"] >= moment(last)
+    assert end["retrieval_time"] >= moment(last)
+
+
 def test_an_owner_ends_the_other_readers(hub, make, read, device):
     client = make(hub.create(device))
     send(hub, client, device, "before")

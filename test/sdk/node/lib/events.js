@@ -52,13 +52,17 @@ class Reader {
   }
 
   // read is an inbox of the devices' events, from all partitions unless one is given.
-  read(deviceIds, { partition, startPosition = earliestEventPosition, ownerLevel } = {}) {
+  // Where the partition ends goes to another, if that is given.
+  read(deviceIds, { partition, startPosition = earliestEventPosition, ownerLevel, ends } = {}) {
     const inbox = new Inbox();
     const handlers = {
-      processEvents: async (events) => events.filter((e) => deviceIds.includes(sender(e))).forEach((e) => inbox.put(e)),
+      processEvents: async (events, context) => {
+        events.filter((e) => deviceIds.includes(sender(e))).forEach((e) => inbox.put(e));
+        if (ends && events.length > 0) ends.put(context.lastEnqueuedEventProperties);
+      },
       processError: async (err) => { this.errors.put(err); },
     };
-    const options = { startPosition, ownerLevel, skipParsingBodyAsJson: true, maxBatchSize: 100, maxWaitTimeInSeconds: 1 };
+    const options = { startPosition, ownerLevel, trackLastEnqueuedEventProperties: ends !== undefined, skipParsingBodyAsJson: true, maxBatchSize: 100, maxWaitTimeInSeconds: 1 };
     if (partition === undefined) {
       this.client.subscribe(handlers, options);
     } else {
