@@ -10,7 +10,6 @@ import (
 	"log"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"strings"
 	"syscall"
 	_ "time/tzdata" // an image from scratch has no time zones
@@ -28,13 +27,7 @@ const (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	if os.Getenv("GOGC") == "" {
-		// A hub is mostly idle connections, whose memory is mostly stacks: little
-		// is allocated, so that collecting twice as often costs next to nothing
-		// and saves a tenth of the memory.
-		debug.SetGCPercent(50)
-	}
-	log.SetOutput(io.Discard) // where net/http tells what a webhook has sent unasked
+	log.SetOutput(io.Discard)    // where net/http tells what a webhook has sent unasked
 	zerolog.TimeFieldFormat = "2006-01-02T15:04:05.000Z07:00"
 	p := &program{environ: environment(os.Environ()), in: os.Stdin, out: os.Stdout, err: os.Stderr, store: machineStore()}
 	os.Exit(p.run(ctx, os.Args[1:]))

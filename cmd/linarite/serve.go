@@ -75,7 +75,7 @@ func (p *program) serve(cmd *cobra.Command, s *settings) error {
 		_ = hub.Close()
 		return err
 	}
-	<-cmd.Context().Done()
+	newMemory(os.Getenv("GOGC") != "").tend(cmd.Context())
 	log.Info().Msg("stopping: requests under way may finish")
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
