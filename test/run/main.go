@@ -13,6 +13,7 @@
 package main
 
 import (
+	"bytes"
 	"flag"
 	"fmt"
 	"io"
@@ -20,15 +21,17 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"text/tabwriter"
 	"time"
 )
 
 // suite is one set of tests with a runner of its own.
 type suite struct {
-	name  string
-	tools []string // programs that must be there
-	run   func(*session) (count, error)
+	name   string
+	tools  []string // programs that must be there
+	run    func(*session) (count, error)
+	beside bool // beside the suites that follow: it mostly waits
 }
 
 // count is how a suite's tests ended.
@@ -36,17 +39,17 @@ type count struct {
 	passed, failed, skipped int
 }
 
-// suites are all of them, in the order in which they run.
+// suites are all of them, in the order in which they begin.
 func suites() []suite {
 	return []suite{
-		{"unit", []string{"go"}, unit},
-		{"wire", []string{"go"}, holding(wire)},
-		{"sdk/node", []string{"node", "npm"}, holding(node)},
-		{"sdk/python", []string{"python3"}, holding(python)},
-		{"sdk/go", []string{"go"}, holding(sdkGo)},
-		{"sdk/java", []string{"java", "mvn"}, holding(java)},
-		{"sdk/rounds", []string{"go", "node", "npm", "python3", "java", "mvn"}, rounds},
-		{"readme", []string{"go", "bash", "node", "npm", "python3", "mvn", "java", "javac"}, readme},
+		{name: "unit", tools: []string{"go"}, run: unit},
+		{name: "sdk/python", tools: []string{"python3"}, run: holding(python), beside: true},
+		{name: "wire", tools: []string{"go"}, run: holding(wire)},
+		{name: "sdk/node", tools: []string{"node", "npm"}, run: holding(node)},
+		{name: "sdk/go", tools: []string{"go"}, run: holding(sdkGo)},
+		{name: "sdk/java", tools: []string{"java", "mvn"}, run: holding(java)},
+		{name: "sdk/rounds", tools: []string{"go", "node", "npm", "python3", "java", "mvn"}, run: rounds},
+		{name: "readme", tools: []string{"go", "bash", "node", "npm", "python3", "mvn", "java", "javac"}, run: readme},
 	}
 }
 
@@ -57,7 +60,8 @@ type session struct {
 	race   bool
 	out    io.Writer
 
-	exchanges string // file for the recording of a suite; "" for none
+	exchanges  string      // file for the recording of a suite; "" for none
+	installing *sync.Mutex // suites share packages
 }
 
 func main() {
@@ -67,7 +71,7 @@ func main() {
 	if err != nil {
 		fatal(err)
 	}
-	s := &session{root: root, race: *race, out: os.Stdout}
+	s := &session{root: root, race: *race, out: os.Stdout, installing: new(sync.Mutex)}
 	chosen, err := choose(flag.Args())
 	if err != nil {
 		fatal(err)
@@ -100,20 +104,56 @@ func choose(names []string) ([]suite, error) {
 	return chosen, nil
 }
 
-// runAll runs the suites one after another, prints the table and the closing
-// line, and says whether all is well.
+// runAll runs the suites, prints the table and the closing line, and says whether
+// all is well.
 func (s *session) runAll(chosen []suite) bool {
+	results := make([]result, len(chosen))
+	var beside sync.WaitGroup
+	for i, one := range chosen {
+		if !one.beside {
+			fmt.Fprintf(s.out, "\n=== %s\n", one.name)
+			results[i] = s.timed(one)
+			continue
+		}
+		apart := *s
+		apart.out = &results[i].said
+		beside.Go(func() {
+			r := apart.timed(one)
+			results[i].count, results[i].took = r.count, r.took
+		})
+	}
+	beside.Wait()
+	return s.conclude(chosen, results)
+}
+
+// result is how a suite went.
+type result struct {
+	count
+	took time.Duration
+	said bytes.Buffer // by a suite that ran beside others
+}
+
+func (s *session) timed(one suite) result {
+	started := time.Now()
+	c := s.runOne(one)
+	return result{count: c, took: time.Since(started)}
+}
+
+// conclude prints what has not been printed yet: what suites said that ran beside
+// others, the table and the closing line.
+func (s *session) conclude(chosen []suite, results []result) bool {
 	var table strings.Builder
 	columns := tabwriter.NewWriter(&table, 0, 0, 3, ' ', 0)
 	fmt.Fprintln(columns, "suite\tpassed\tfailed\tskipped\ttime\t")
 	var total count
-	for _, one := range chosen {
-		fmt.Fprintf(s.out, "\n=== %s\n", one.name)
-		started := time.Now()
-		c := s.runOne(one)
-		fmt.Fprintf(columns, "%s\t%d\t%d\t%d\t%.1f s\t\n", one.name, c.passed, c.failed, c.skipped, time.Since(started).Seconds())
-		total.passed += c.passed
-		total.failed += c.failed + c.skipped
+	for i, one := range chosen {
+		r := &results[i]
+		if one.beside {
+			fmt.Fprintf(s.out, "\n=== %s\n%s", one.name, &r.said)
+		}
+		fmt.Fprintf(columns, "%s\t%d\t%d\t%d\t%.1f s\t\n", one.name, r.passed, r.failed, r.skipped, r.took.Seconds())
+		total.passed += r.passed
+		total.failed += r.failed + r.skipped
 	}
 	_ = columns.Flush()
 	fmt.Fprintf(s.out, "\n%s\n%d passed, %d failed\n", table.String(), total.passed, total.failed)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -137,4 +138,24 @@ func TestWhatKeepsASuiteFromRunningIsAFailure(t *testing.T) {
 			assert.Regexp(t, `\n[01] passed, 1 failed\n$`, out.String())
 		})
 	}
+}
+
+// The first suite ends only when the second has run; what it said comes last.
+func TestASuiteRunsBesideThoseThatFollow(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	ran := make(chan struct{})
+	slow := suite{name: "slow", beside: true, run: func(s *session) (count, error) {
+		<-ran
+		fmt.Fprintln(s.out, "slowly")
+		return count{passed: 2}, nil
+	}}
+	quick := suite{name: "quick", run: func(s *session) (count, error) {
+		fmt.Fprintln(s.out, "quickly")
+		close(ran)
+		return count{passed: 1}, nil
+	}}
+	s := &session{out: &out}
+	assert.True(t, s.runAll([]suite{slow, quick}))
+	assert.Regexp(t, `(?s)^\n=== quick\nquickly\n\n=== slow\nslowly\n\nsuite.*\nslow .*\nquick .*\n3 passed, 0 failed\n$`, out.String())
 }

@@ -124,6 +124,8 @@ func (s *session) installPython() error {
 // install runs a suite's installation unless what its lock file asks for is
 // there already: a copy of the lock file lies in the folder it made.
 func (s *session) install(dir, lock, made string, steps [][]string) error {
+	s.installing.Lock()
+	defer s.installing.Unlock()
 	wanted, err := os.ReadFile(filepath.Join(s.root, dir, lock))
 	if err != nil {
 		return err
