@@ -9,6 +9,7 @@ import (
 // AMQP's does. A stranger who signs with the well-known key is registered where
 // the hub was told to. Errors: 401003, 404001, 404010, 403012.
 func (h *Hub) AuthorizeDevice(id iot.Identity, token string) (auth.Principal, error) {
+	defer h.lock(id.DeviceID).Unlock()
 	return h.authenticate(ConnectRequest{Identity: id, Token: token})
 }
 

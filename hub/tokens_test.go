@@ -1,6 +1,7 @@
 package hub_test
 
 import (
+	"sync"
 	"testing"
 	"time"
 
@@ -74,6 +75,28 @@ func TestAnIdentitysTokenIsCheckedBeforeItConnects(t *testing.T) {
 	require.ErrorIs(t, err, iot.ErrDeviceNotFound)
 	_, err = h.AuthorizeEvents(deviceToken(t, time.Hour), 0, "")
 	require.ErrorIs(t, err, iot.ErrUnauthorizedAccess)
+}
+
+// Whoever deletes a device while it is being registered leaves nothing of it.
+func TestAStrangerIsRegisteredWhollyOrNotAtAll(t *testing.T) {
+	t.Parallel()
+	h, err := hub.New(hub.Options{AutoCreate: true})
+	require.NoError(t, err)
+	t.Cleanup(h.Close)
+	token := deviceToken(t, time.Hour)
+	for range 2000 {
+		var both sync.WaitGroup
+		both.Go(func() { _, _ = h.AuthorizeDevice(iot.Device("d"), token) })
+		both.Go(func() {
+			for range 20 {
+				_ = h.DeleteDevice("d", "*")
+			}
+		})
+		both.Wait()
+		_, there := h.Device("d")
+		_, seen := h.DigitalTwin("d")
+		require.Equal(t, there == nil, seen == nil, "%v, %v", there, seen)
+	}
 }
 
 func TestAReleasedMessageComesAgainAndIsNotCounted(t *testing.T) {
