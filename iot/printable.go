@@ -5,8 +5,12 @@ import (
 	"strings"
 )
 
-// longest is how much of a text from outside is shown, in bytes.
-const longest = 100
+// How much of a text is shown, in bytes: of one from outside, and of one of our own
+// that may hold such a one.
+const (
+	longest    = 100
+	longestOwn = 8 << 10
+)
 
 // TokenMask stands in logs for a text that has a token in it.
 const TokenMask = "(a token)"
@@ -31,10 +35,13 @@ func Printable(s string) string {
 }
 
 // Masked is a text of our own that may hold one from outside, as a log may show
-// it.
+// it: not too long, and never a token.
 func Masked(s string) string {
-	if holdsToken(s) {
+	switch {
+	case holdsToken(s):
 		return TokenMask
+	case len(s) > longestOwn:
+		return strings.ToValidUTF8(s[:longestOwn], "") + "…"
 	}
 	return s
 }

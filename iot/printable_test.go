@@ -27,4 +27,7 @@ func TestTextsFromOutsideInALog(t *testing.T) {
 		assert.Equal(t, want == iot.TokenMask, iot.Masked(text) == iot.TokenMask, "%q", text)
 	}
 	assert.Equal(t, "a\nb", iot.Masked("a\nb"))
+	assert.Equal(t, strings.Repeat("x", 8192), iot.Masked(strings.Repeat("x", 8192)))
+	assert.Equal(t, strings.Repeat("é", 4096)+"…", iot.Masked(strings.Repeat("é", 5000)))
+	assert.Equal(t, "x"+strings.Repeat("é", 4095)+"…", iot.Masked("x"+strings.Repeat("é", 5000)))
 }
