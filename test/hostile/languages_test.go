@@ -72,6 +72,8 @@ var rules = map[string]exchange{
 	"a route to 10,000 endpoints":          {plain("PUT", "/v1/routes/hostile", `{"source":"DeviceMessages","endpointNames":[`+strings.Repeat(`"a",`, 10000)+`"a"]}`), []int{400}},
 	"an endpoint on a path of the system":  {plain("PUT", "/v1/endpoints/hostile", `{"file":{"path":"/proc/self/mem"}}`), []int{400, 404, 409, 500}},
 	"an endpoint with a URL of a file":     {plain("PUT", "/v1/endpoints/hostile", `{"webhook":{"url":"file:///etc/passwd"}}`), []int{400}},
+	"a validation with an id of 20 KB":     {plain("GET", "/v1/endpoints/hostile/validate?id="+long(20<<10), ""), []int{404}},
+	"a validation without an id":           {plain("GET", "/v1/endpoints/%00/validate", ""), []int{404}},
 	"an enrichment of 400 KB":              {plain("PUT", "/v1/enrichments/hostile", `{"value":"`+long(400<<10)+`","endpointNames":["events"]}`), []int{400}},
 	"a certificate that is none":           {plain("PUT", "/v1/certificates/hostile", `{"certificate":"`+long(400<<10)+`"}`), []int{400}},
 	"a certificate of a thousand":          {plain("PUT", "/v1/certificates/hostile", `{"certificate":"`+strings.Repeat(`-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n`, 1000)+`"}`), []int{400}},
