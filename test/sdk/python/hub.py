@@ -301,12 +301,13 @@ class Tokens:
 
 
 class Reader(Inbox):
-    """The events of some devices, which a thread reads from one partition or all."""
+    """The events of some devices, or those that are about none, which a thread reads
+    from one partition or all."""
 
     def __init__(self, client, *devices, **options):
         super().__init__()
         self.client = client
-        self.devices = {device.encode() for device in devices}
+        self.devices = {device.encode() for device in devices} or {None}
         self.options = options
         self.failures = Inbox()
         self.thread = threading.Thread(target=self.run, daemon=True)
@@ -325,7 +326,6 @@ class Reader(Inbox):
     def take(self, context, event):
         """Takes an event, or that nothing came for a while."""
         self.context = context
-        # Operations monitoring also tells of what no device did.
         if event and event.system_properties.get(b"iothub-connection-device-id") in self.devices:
             self.put(event)
 

@@ -1,10 +1,13 @@
 """The events SDK reads what operations monitoring tells of devices."""
 
 import base64
+import itertools
 import json
+import re
 
 import pytest
 from azure.eventhub import TransportType
+from azure.eventhub.exceptions import AuthenticationError
 from azure.iot.device import exceptions
 
 from hub import ADDRESS, Reader
@@ -18,12 +21,12 @@ def flavour():
 
 @pytest.fixture(params=[TransportType.Amqp, TransportType.AmqpOverWebsocket], ids=["amqp", "amqp-ws"])
 def watch(hub, request):
-    """Reads what was told of a device, and stops at the end."""
+    """Reads what was told of a device, or of none, and stops at the end."""
     made = []
 
-    def watch_device(device):
+    def watch_device(*device):
         client = hub.consumer(hub.strings["operations"], transport_type=request.param)
-        made.append(Reader(client, device, starting_position="-1"))
+        made.append(Reader(client, *device, starting_position="-1"))
         return made[-1]
 
     yield watch_device
@@ -64,3 +67,16 @@ def test_a_device_that_is_turned_away(hub, make, watch, device):
     assert refused["operationName"] == "deviceConnect"
     assert (refused["level"], refused["statusCode"], refused["statusType"]) == ("Error", 401, 401003)
     assert refused["statusDescription"].startswith("IotHubUnauthorized: ")
+
+
+def test_a_reader_that_is_turned_away(hub, watch):
+    inbox = watch()
+    wrong = re.sub("SharedAccessKey=[^;]+", "SharedAccessKey=d3Jvbmc=", hub.strings["events"])
+    with hub.consumer(wrong) as client, pytest.raises(AuthenticationError):
+        client.get_eventhub_properties()
+    for n in itertools.count(1):  # others' readers are told of as well
+        record = told(inbox.wait(n))[-1]
+        if record["operationName"] == "egress":
+            break
+    assert (record["category"], record["level"]) == ("DeviceTelemetry", "Error")
+    assert (record["statusCode"], record["statusType"]) == (401, 401002)
