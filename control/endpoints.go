@@ -127,5 +127,5 @@ func (a *api) validateEndpoint(w http.ResponseWriter, r *http.Request) error {
 	if err := a.Validate(name, r.URL.Query().Get("id")); err != nil {
 		return err
 	}
-	return answer(w, http.StatusOK, map[string]string{"message": "the webhook of " + name + " is validated: it is sent events from its next attempt on"})
+	return answer(w, http.StatusOK, map[string]string{"message": "the webhook of " + name + " is validated"})
 }

@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/linarite/linarite/internal/clock"
+	"github.com/linarite/linarite/hub"
 	"github.com/linarite/linarite/iot"
 )
 
@@ -26,7 +26,7 @@ type Validations struct {
 // validation is a question that is open.
 type validation struct {
 	endpoint  string
-	clock     *clock.Clock
+	hub       hub.SinkOptions
 	expires   time.Time
 	confirmed bool
 }
@@ -41,20 +41,24 @@ func NewValidations(base string) *Validations {
 // that it was not sent, or too long ago.
 func (v *Validations) Confirm(endpoint, code string) error {
 	v.mu.Lock()
-	defer v.mu.Unlock()
 	open, ok := v.waiting[code]
-	if !ok || open.endpoint != endpoint || !open.clock.Now().Before(open.expires) {
+	ok = ok && open.endpoint == endpoint && open.hub.Clock.Now().Before(open.expires)
+	if ok {
+		open.confirmed = true
+	}
+	v.mu.Unlock()
+	if !ok {
 		return iot.ErrNotFound.Because("the endpoint %q waits for no validation of this id, or no longer", endpoint)
 	}
-	open.confirmed = true
+	open.hub.Retry()
 	return nil
 }
 
 // begin opens a question, and gives the URL that answers it.
-func (v *Validations) begin(endpoint, code string, c *clock.Clock) string {
+func (v *Validations) begin(endpoint, code string, h hub.SinkOptions) string {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.waiting[code] = &validation{endpoint: endpoint, clock: c, expires: c.Now().Add(validFor)}
+	v.waiting[code] = &validation{endpoint: endpoint, hub: h, expires: h.Clock.Now().Add(validFor)}
 	return v.base + url.PathEscape(endpoint) + "/validate?id=" + code
 }
 
@@ -66,7 +70,7 @@ func (v *Validations) look(code string) (confirmed, open bool, expires time.Time
 	if !ok {
 		return false, false, time.Time{}
 	}
-	if asked.confirmed || !asked.clock.Now().Before(asked.expires) {
+	if asked.confirmed || !asked.hub.Clock.Now().Before(asked.expires) {
 		delete(v.waiting, code)
 		return asked.confirmed, false, asked.expires
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,8 +26,9 @@ type hesitant struct {
 	hub.Sink
 	*endpoints.Validations
 	*receiver
-	t     *testing.T
-	clock *clock.Clock
+	t       *testing.T
+	clock   *clock.Clock
+	retries atomic.Int32
 }
 
 func newHesitant(t *testing.T) *hesitant {
@@ -36,7 +38,7 @@ func newHesitant(t *testing.T) *hesitant {
 	var err error
 	h.Sink, err = endpoints.Opener{Validations: h.Validations}.Open(
 		routing.Endpoint{Name: "archive", Type: "webhook", Settings: json.RawMessage(h.settings(""))},
-		hub.SinkOptions{Hub: "plant", Log: "0123456789abcdef", Clock: h.clock},
+		hub.SinkOptions{Hub: "plant", Log: "0123456789abcdef", Clock: h.clock, Retry: func() { h.retries.Add(1) }},
 	)
 	require.NoError(t, err)
 	return h
@@ -77,7 +79,9 @@ func TestAWebhookMayBeConfirmedByWhoeverHasItsURL(t *testing.T) {
 	h.clock.Advance(9 * time.Minute)
 	require.ErrorIs(t, h.Confirm("other", id), iot.ErrNotFound)
 	require.ErrorIs(t, h.Confirm("archive", "guessed"), iot.ErrNotFound)
+	require.Zero(t, h.retries.Load())
 	require.NoError(t, h.Confirm("archive", id))
+	require.EqualValues(t, 1, h.retries.Load(), "it is tried at once")
 	require.NoError(t, h.Confirm("archive", id), "twice is no more than once")
 	deliver(t, h, telemetry("1"))
 	assert.Equal(t, "Notification", h.took()[0].header.Get("aeg-event-type"))

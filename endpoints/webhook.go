@@ -198,7 +198,7 @@ func (w *webhook) validate(ctx context.Context) error {
 	code := rand.Text()
 	data := map[string]string{"validationCode": code}
 	if w.manual != nil {
-		w.asked, data["validationUrl"] = code, w.manual.begin(w.name, code, w.hub.Clock)
+		w.asked, data["validationUrl"] = code, w.manual.begin(w.name, code, w.hub)
 	}
 	said, status, err := w.ask(ctx, code, data)
 	if w.manual != nil && err == nil && status == http.StatusOK && said != code {

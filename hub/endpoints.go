@@ -9,6 +9,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/linarite/linarite/internal/clock"
 	"github.com/linarite/linarite/iot"
 	"github.com/linarite/linarite/routing"
 )
@@ -41,7 +42,8 @@ type endpoint struct {
 	unwanted throttle // and of those that are refused
 	refusals int      // of the delivery under way; the goroutine's own
 
-	closing chan struct{}   // closed by end: no more waiting
+	again   chan struct{}   // holds a token when it is time for the next attempt
+	closing chan struct{}   // closed by dismiss: no more waiting
 	ctx     context.Context // ends with abort: no more delivering
 	abort   context.CancelFunc
 	over    chan struct{} // closed when the goroutine has ended
@@ -56,9 +58,13 @@ func (h *Hub) openEndpoint(settings routing.Endpoint, log *routing.Log) (*endpoi
 	if h.openSink == nil {
 		return nil, iot.ErrArgumentInvalid.Because("this hub has no endpoints of type %q", settings.Type)
 	}
-	e := &endpoint{hub: h, settings: settings, log: log, closing: make(chan struct{}), over: make(chan struct{})}
+	e := &endpoint{
+		hub: h, settings: settings, log: log,
+		again: make(chan struct{}, 1), closing: make(chan struct{}), over: make(chan struct{}),
+	}
+	o := SinkOptions{Hub: h.name, Log: log.ID(), Clock: h.clock, Refused: e.refused, Retry: e.retry}
 	var err error
-	if e.sink, err = h.openSink(settings, SinkOptions{Hub: h.name, Log: log.ID(), Clock: h.clock, Refused: e.refused}); err != nil {
+	if e.sink, err = h.openSink(settings, o); err != nil {
 		return nil, fmt.Errorf("endpoint %s: %w", settings.Name, err)
 	}
 	e.ctx, e.abort = context.WithCancel(context.Background())
@@ -119,7 +125,7 @@ func (e *endpoint) refused(messages int, why string) {
 // settled notes how a delivery went that began with the message first. After a
 // failure it waits on the hub's clock; false means that the endpoint is closing.
 func (e *endpoint) settled(first uint64, done int, err error) bool {
-	before, now, due := e.note(first, done, err)
+	before, now, timer := e.note(first, done, err)
 	switch {
 	case err != nil && e.ctx.Err() != nil:
 		return false // it was we who ended it
@@ -134,13 +140,17 @@ func (e *endpoint) settled(first uint64, done int, err error) bool {
 		e.line(zerolog.InfoLevel, "EndpointHealthy").Msg("the endpoint takes messages")
 		e.fares("EndpointHealthy", nil)
 	}
-	return due == nil || e.await(due)
+	if timer == nil {
+		return true
+	}
+	defer timer.Stop()
+	return e.await(e.again)
 }
 
 // note takes what is dealt with out of the log and follows the endpoint's health.
-// After a failure it gives a channel from which something comes once it is time
-// for the next attempt; whoever sees the failure can move the clock to then.
-func (e *endpoint) note(first uint64, done int, err error) (before routing.State, now routing.Health, due <-chan struct{}) {
+// After a failure it gives the timer of the next attempt; whoever sees the failure
+// can move the clock to then.
+func (e *endpoint) note(first uint64, done int, err error) (before routing.State, now routing.Health, timer *clock.Timer) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	at := e.hub.clock.Now()
@@ -152,11 +162,17 @@ func (e *endpoint) note(first uint64, done int, err error) (before routing.State
 		e.health.Succeeded(at)
 	case e.ctx.Err() == nil: // it was not we who ended it
 		e.health.Failed(at, done > 0, err.Error())
-		again := make(chan struct{}, 1)
-		e.hub.clock.AfterFunc(e.health.Delay(), func() { again <- struct{}{} })
-		due = again
+		timer = e.hub.clock.AfterFunc(e.health.Delay(), e.retry)
 	}
-	return before, e.health, due
+	return before, e.health, timer
+}
+
+// retry has the next attempt made now, where one is waited for.
+func (e *endpoint) retry() {
+	select {
+	case e.again <- struct{}{}:
+	default:
+	}
 }
 
 // await waits for a token. It is false once the endpoint is closing.

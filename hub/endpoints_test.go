@@ -185,6 +185,23 @@ func TestAnEndpointIsUnknownUnhealthyDeadAndHealthy(t *testing.T) {
 	assert.Equal(t, routing.Healthy, state())
 }
 
+func TestASinkMayHaveTheNextAttemptMadeAtOnce(t *testing.T) {
+	t.Parallel()
+	f, s, d := routed(t)
+	a := s.of("a")
+	telemetry(t, d, "0")
+	a.take(0, errDown)
+	f.awaitAttempts(1)
+	a.options.Retry()
+	assert.Equal(t, []string{"0"}, a.take(0, errDown))
+	f.awaitAttempts(2)
+	f.clock.Advance(2 * time.Second)
+	assert.Equal(t, []string{"0"}, a.take(1, nil), "and the ones after that are made in time")
+	a.options.Retry() // nobody waits
+	telemetry(t, d, "1")
+	assert.Equal(t, []string{"1"}, a.take(1, nil))
+}
+
 func TestASinkThatTakesNothingWithoutAWordHasFailed(t *testing.T) {
 	t.Parallel()
 	f, s, d := routed(t)

@@ -6,10 +6,10 @@ import (
 	"io"
 	"slices"
 	"sync/atomic"
-	"time"
 
 	"github.com/rs/zerolog"
 
+	"github.com/linarite/linarite/internal/clock"
 	"github.com/linarite/linarite/monitoring"
 )
 
@@ -27,7 +27,6 @@ type resourceLog struct {
 	resource string
 	out      io.Writer
 	log      zerolog.Logger
-	now      func() time.Time
 	failed   throttle // of what is said about lines that could not be written
 
 	// The goroutine's own.
@@ -44,7 +43,7 @@ type resourceLog struct {
 // newResourceLog begins to write to w.
 func (h *Hub) newResourceLog(w io.Writer) *resourceLog {
 	l := &resourceLog{
-		resource: monitoring.Resource(h.name), out: w, log: h.log, now: h.clock.Now,
+		resource: monitoring.Resource(h.name), out: w, log: h.log,
 		queue: make(chan *monitoring.Record, maxLines), ending: make(chan struct{}), over: make(chan struct{}),
 	}
 	go l.run()
@@ -101,7 +100,7 @@ func (l *resourceLog) flush() {
 	l.written.Add(uint64(records - lost))
 	l.dropped.Add(uint64(lost))
 	l.lines = l.lines[:0]
-	if err != nil && l.failed.allow(l.now()) {
+	if err != nil && l.failed.allow(clock.Wall()) {
 		l.log.Warn().Err(err).Str("op", "resource log").Uint64("dropped", l.dropped.Load()).Msg("the resource log cannot be written")
 	}
 }

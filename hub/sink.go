@@ -26,6 +26,8 @@ type SinkOptions struct {
 	// Refused is told, while Deliver is at work, of messages that nobody will take
 	// however often they come. They are dealt with; they count as dropped.
 	Refused func(messages int, why string)
+	// Retry has the next attempt after a failure made at once. It does not wait.
+	Retry func()
 }
 
 // OpenSink makes the sink of an endpoint. An error says what is wrong with the

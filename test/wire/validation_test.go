@@ -45,10 +45,10 @@ routes: [{name: all, source: DeviceMessages, endpointNames: [grid, cloud]}]
 	second := validationURL(t, grid) // it is asked again
 	require.Equal(t, http.StatusNotFound, visit(t, first), "ten minutes are over")
 	require.Equal(t, http.StatusOK, visit(t, second))
+	assert.Contains(t, string(grid.take(t, 1)[0]), "hello", "at once")
 
 	cloud.shy.Store(false)
 	h.Advance(t, time.Minute)
-	assert.Contains(t, string(grid.take(t, 1)[0]), "hello")
 	assert.Contains(t, string(cloud.take(t, 1)[0]), "hello")
 	for _, name := range []string{"grid", "cloud"} {
 		v := awaitEndpoint(t, h, name, func(v endpointView) bool { return v.Delivered == 1 })
