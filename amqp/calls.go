@@ -32,21 +32,9 @@ func (d *device) calls(l *transport.Link) transport.Node {
 	if !l.Sending {
 		return transport.Node{Receive: d.methodAnswer, Credit: eventCredit, MaxMessage: maxMessage}
 	}
-	d.mu.Lock()
-	d.methods = l
-	d.mu.Unlock()
+	node := d.outlet(&d.methods, l, func(on *hub.Listening) { on.Methods = false })
 	d.listen(func(on *hub.Listening) { on.Methods = true })
-	return transport.Node{Detached: func() {
-		d.mu.Lock()
-		current := d.methods == l
-		if current {
-			d.methods = nil
-		}
-		d.mu.Unlock()
-		if current {
-			d.listen(func(on *hub.Listening) { on.Methods = false })
-		}
-	}}
+	return node
 }
 
 // Method calls the device; hub.Link.

@@ -180,6 +180,25 @@ func (d *device) Close(reason error) {
 	}
 }
 
+// outlet makes l the link of its kind on which we send, which place holds. When it is
+// gone, and none has taken its place, the hub is told what the device is not ready for.
+func (d *device) outlet(place **transport.Link, l *transport.Link, over func(*hub.Listening)) transport.Node {
+	d.mu.Lock()
+	*place = l
+	d.mu.Unlock()
+	return transport.Node{Detached: func() {
+		d.mu.Lock()
+		current := *place == l
+		if current {
+			*place = nil
+		}
+		d.mu.Unlock()
+		if current {
+			d.listen(over)
+		}
+	}}
+}
+
 // listen tells the hub what the device is ready to receive.
 func (d *device) listen(change func(*hub.Listening)) {
 	d.mu.Lock()

@@ -98,15 +98,5 @@ func (o *owners) leave(own *owner) {
 
 // epochOf is the epoch that a link attaches with.
 func epochOf(properties codec.Map) (epoch int64, ok bool) {
-	switch v := properties.Get(epochProperty).(type) {
-	case int64:
-		return v, true
-	case int32:
-		return int64(v), true
-	case uint64:
-		return int64(v), true
-	case uint32:
-		return int64(v), true
-	}
-	return 0, false
+	return integer(properties.Get(epochProperty))
 }

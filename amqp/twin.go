@@ -30,20 +30,7 @@ func (d *device) properties(l *transport.Link) transport.Node {
 	if !l.Sending {
 		return transport.Node{Receive: d.twinRequest, Credit: eventCredit, MaxMessage: maxMessage}
 	}
-	d.mu.Lock()
-	d.twin = l
-	d.mu.Unlock()
-	return transport.Node{Detached: func() {
-		d.mu.Lock()
-		current := d.twin == l
-		if current {
-			d.twin = nil
-		}
-		d.mu.Unlock()
-		if current {
-			d.listen(func(on *hub.Listening) { on.Desired = false })
-		}
-	}}
+	return d.outlet(&d.twin, l, func(on *hub.Listening) { on.Desired = false })
 }
 
 // twinRequest does what a request asks for: operation and resource are in its
