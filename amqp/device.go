@@ -30,8 +30,8 @@ type device struct {
 	messages  *transport.Link // the latest link of each kind on which we send, or nil
 	methods   *transport.Link
 	twin      *transport.Link
-	waiting   []c2d.Delivery          // for credit, by sequence number
-	held      map[string]c2d.Delivery // by lock token, without content
+	waiting   []c2d.Delivery    // for credit, by sequence number
+	held      map[string]handed // by lock token
 }
 
 // device attaches a link of a device's, which connects it if this is its first.
@@ -89,7 +89,7 @@ func (p *peer) connect(l *transport.Link, id iot.Identity) (*device, error) {
 		p.srv.hub.Refused(id, p.remote, p.protocol, err)
 		return nil, err
 	}
-	d = &device{peer: p, id: id, links: map[*transport.Link]struct{}{l: {}}, held: map[string]c2d.Delivery{}}
+	d = &device{peer: p, id: id, links: map[*transport.Link]struct{}{l: {}}, held: map[string]handed{}}
 	// Messages that were queued before are delivered, which Resume says.
 	d.session, err = p.srv.hub.Connect(hub.ConnectRequest{
 		Identity: id, Token: token, Certificates: p.chain, ModelID: l.Properties.Text(modelProperty), Agent: l.Properties.Text(agentProperty),

@@ -326,6 +326,21 @@ func TestMessagesGoBackWhenTheirLinkIsGone(t *testing.T) {
 	}
 }
 
+func TestMessagesGoBackWhenAnotherLinkHasTakenThePlaceOfTheirs(t *testing.T) {
+	t.Parallel()
+	r := enter(t)
+	c := r.device(d)
+	first := c.receive(address(d, "messages/devicebound"), 1)
+	sendTo(t, r, "one", "1")
+	c.message()
+	c.receive(address(d, "messages/devicebound"), 10)
+	c.send(&codec.Detach{Handle: first, Closed: true})
+	expect[*codec.Detach](c)
+	_, m := c.message()
+	assert.Equal(t, "1", string(m.Body()))
+	assert.Zero(t, m.Header.DeliveryCount)
+}
+
 func TestDirectMethods(t *testing.T) {
 	t.Parallel()
 	for _, k := range []struct {

@@ -13,6 +13,13 @@ import (
 	"github.com/linarite/linarite/iot"
 )
 
+// handed is a message, without its content, that went out on a link and is not
+// settled.
+type handed struct {
+	c2d.Delivery
+	link *transport.Link
+}
+
 // inbox is the node from which a device receives messages. They have to be
 // settled, even if the device would rather have them settled beforehand.
 //
@@ -29,18 +36,21 @@ func (d *device) inbox(l *transport.Link) transport.Node {
 // closeInbox gives back what went out on a link that is gone.
 func (d *device) closeInbox(l *transport.Link) {
 	d.mu.Lock()
-	if d.messages != l {
-		d.mu.Unlock()
-		return
+	var back []c2d.Delivery
+	current := d.messages == l
+	if current {
+		back, d.messages, d.waiting = d.waiting, nil, nil
 	}
-	d.messages = nil
-	back := d.waiting
-	for _, m := range d.held {
-		back = append(back, m)
+	for token, m := range d.held {
+		if m.link == l {
+			back = append(back, m.Delivery)
+			delete(d.held, token)
+		}
 	}
-	d.waiting, d.held = nil, map[string]c2d.Delivery{}
 	d.mu.Unlock()
-	d.listen(func(on *hub.Listening) { on.Messages = false })
+	if current {
+		d.listen(func(on *hub.Listening) { on.Messages = false })
+	}
 	for _, m := range back {
 		_ = d.session.Release(m) // after the end of the session it has been done already
 	}
@@ -50,7 +60,7 @@ func (d *device) closeInbox(l *transport.Link) {
 // that comes again because its lock has run out takes the place of the earlier.
 func (d *device) Message(m c2d.Delivery) {
 	d.mu.Lock()
-	maps.DeleteFunc(d.held, func(_ string, lost c2d.Delivery) bool { return lost.Sequence == m.Sequence })
+	maps.DeleteFunc(d.held, func(_ string, lost handed) bool { return lost.Sequence == m.Sequence })
 	same := func(lost c2d.Delivery) bool { return lost.Sequence == m.Sequence }
 	if at := slices.IndexFunc(d.waiting, same); at >= 0 {
 		d.waiting[at] = m
@@ -70,7 +80,7 @@ func (d *device) sendMessages() {
 		d.waiting = d.waiting[1:]
 		out := transport.Outgoing{Message: appendDeviceBound(nil, d.id, &m), Tag: tagOf(m.LockToken), Ref: m.LockToken}
 		m.Message = c2d.Message{} // its lock is all that is needed from here on
-		d.held[m.LockToken] = m
+		d.held[m.LockToken] = handed{m, d.messages}
 		d.messages.Send(out)
 	}
 }
@@ -97,7 +107,7 @@ func (d *device) settled(ref, outcome any) {
 			how = d.session.Reject
 		}
 	}
-	if err := how(m); err != nil {
+	if err := how(m.Delivery); err != nil {
 		d.peer.srv.log.Debug().Err(err).Str("device", d.id.String()).Str("op", "deliver").Uint64("sequence", m.Sequence).
 			Msg("too late to settle the message")
 	}
