@@ -55,6 +55,7 @@ func TestAnEndpointIsUnhealthyThenDeadThenHealthy(t *testing.T) {
 	h.Advance(t, time.Minute)
 	v = awaitEndpoint(t, h, "hook", func(v endpointView) bool { return v.Delivered == 1 })
 	require.Equal(t, "healthy", v.Health.State)
+	h.WaitLog(t, "EndpointHealthy") // which is written after that
 	for _, op := range []string{"EndpointUnhealthy", "EndpointDead", "EndpointHealthy"} {
 		assert.Len(t, entries(t, h, quoted("endpoint", "hook"), op), 1, op)
 	}
