@@ -1,10 +1,14 @@
 package registry_test
 
 import (
+	"errors"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"github.com/linarite/linarite/iot"
 	"github.com/linarite/linarite/registry"
@@ -139,4 +143,58 @@ func TestNoScopeThatComesBackMakesACircle(t *testing.T) {
 			create(t, s, registry.Device{ID: "leaf", DeviceScope: lower.DeviceScope})
 		})
 	}
+}
+
+// Whatever becomes of devices and their parents, every line of parents has an end,
+// and the registry finds it.
+func TestLinesOfParentsEnd(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		s, _ := newStore()
+		scopes := []string{""}
+		drawn := func(t *rapid.T) registry.Device {
+			d := registry.Device{ID: anyDevice(t), IoTEdge: rapid.Bool().Draw(t, "edge")}
+			parent := rapid.SampledFrom(scopes).Draw(t, "parent")
+			if d.IoTEdge && parent != "" {
+				d.ParentScopes = []string{parent}
+			} else {
+				d.DeviceScope = parent
+			}
+			return d
+		}
+		note := func(t *rapid.T, d registry.Device, err error) {
+			switch {
+			case err == nil && d.IoTEdge && !slices.Contains(scopes, d.DeviceScope):
+				scopes = append(scopes, d.DeviceScope)
+			case err != nil:
+				require.Condition(t, func() bool {
+					return errors.Is(err, iot.ErrDeviceScope) || errors.Is(err, iot.ErrDeviceExists) || errors.Is(err, iot.ErrDeviceNotFound)
+				}, err)
+			}
+		}
+		t.Repeat(map[string]func(*rapid.T){
+			"create": func(t *rapid.T) { // what becomes an edge device later has a scope that comes back
+				d := drawn(t)
+				d.IoTEdge, d.ParentScopes = false, nil
+				d, err := s.Create(d)
+				note(t, d, err)
+			},
+			"update": func(t *rapid.T) { d, err := s.Update(drawn(t), "*"); note(t, d, err) },
+			"delete": func(t *rapid.T) { _ = s.Delete(anyDevice(t), "*") },
+			"": func(t *rapid.T) {
+				above := map[string]string{} // scopes of edge devices to their parents'
+				for _, d := range s.Devices(10) {
+					if d.IoTEdge {
+						above[d.DeviceScope] = strings.Join(d.ParentScopes, "")
+					}
+				}
+				for scope := range above {
+					for steps := 0; scope != ""; steps++ {
+						require.LessOrEqual(t, steps, len(above), "a circle")
+						scope = above[scope]
+					}
+				}
+			},
+		})
+	})
 }
