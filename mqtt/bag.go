@@ -28,8 +28,9 @@ func parseBag(bag string) (system, application iot.Properties) {
 	if bag == "" {
 		return nil, nil
 	}
-	var sys, app propertyList
-	size := strings.Count(bag, "&") + 1
+	size := min(strings.Count(bag, "&")+1, crowd)
+	room := make(iot.Properties, 2*size)
+	sys, app := propertyList{list: room[:0:size]}, propertyList{list: room[size:size]}
 	for bag != "" {
 		var pair string
 		pair, bag, _ = strings.Cut(bag, "&")
@@ -44,16 +45,16 @@ func parseBag(bag string) (system, application iot.Properties) {
 		}
 		if name, known := systemName(short); system && known {
 			if valued && name != "" {
-				sys.set(iot.Property{Name: name, Value: unescape(value)}, size)
+				sys.set(iot.Property{Name: name, Value: unescape(value)})
 			}
 			continue
 		}
 		if iot.Reserved(key) {
 			continue
 		}
-		app.set(iot.Property{Name: key, Value: unescape(value), Null: !valued}, size)
+		app.set(iot.Property{Name: key, Value: unescape(value), Null: !valued})
 	}
-	return sys.list, app.list
+	return sys.some(), app.some()
 }
 
 // systemName is the name of the system property that a bag calls `$.{short}`. It
@@ -101,12 +102,16 @@ type propertyList struct {
 	index map[string]int // nil until the list is long
 }
 
-// set puts p at the place of the property with its name, or at the end; size is
-// how many properties to make room for.
-func (l *propertyList) set(p iot.Property, size int) {
-	if l.list == nil {
-		l.list = make(iot.Properties, 0, min(size, crowd))
+// some is the list, nil when there is nothing in it.
+func (l *propertyList) some() iot.Properties {
+	if len(l.list) == 0 {
+		return nil
 	}
+	return l.list
+}
+
+// set puts p at the place of the property with its name, or at the end.
+func (l *propertyList) set(p iot.Property) {
 	if i, ok := l.find(p.Name); ok {
 		l.list[i] = p
 		return

@@ -1,6 +1,9 @@
 package mqtt
 
 import (
+	"bytes"
+	"fmt"
+
 	"net"
 
 	"github.com/mochi-mqtt/server/v2/packets"
@@ -53,17 +56,33 @@ func ParseTopic(name string, id iot.Identity) (Topic, error) {
 	return Topic{kinds[t.kind], t.bag, t.rid, t.version, t.guarded, t.status}, nil
 }
 
-// GoodBytes is how many bytes of a connection may be read that come in pieces.
-func GoodBytes(pieces ...[]byte) (n int) {
-	var h headers
+// Sort is what becomes of a connection's bytes that come in pieces, read into memory
+// of their own or not: for each message what it says, and in between, in order, what
+// is mochi's, which asks for so many bytes at a time.
+func Sort(own bool, room int, pieces ...[]byte) (came []string, err error) {
+	var in intake
+	others := "" // mochi's, since the last message
+	deliver := func(m received) error {
+		if others != "" {
+			came, others = append(came, others), ""
+		}
+		came = append(came, fmt.Sprintf("%s|%s|%d %t %d", m.topic, m.payload, m.qos, m.retain, m.id))
+		return nil
+	}
+	p := make([]byte, room)
 	for _, piece := range pieces {
-		good, err := h.check(piece)
-		n += good
-		if err != nil {
-			break
+		for b := bytes.Clone(piece); len(b) > 0; b = in.held {
+			n, err := in.sort(p, b, own, deliver)
+			others += string(p[:n])
+			if err == nil {
+				err = in.refused
+			}
+			if err != nil {
+				return append(came, others), err
+			}
 		}
 	}
-	return n
+	return append(came, others), nil
 }
 
 // ParseBag is parseBag.

@@ -39,9 +39,7 @@ func (*hook) OnPacketRead(cl *mochi.Client, pk packets.Packet) (packets.Packet, 
 		return l.connect(pk)
 	}
 	if err := l.receive(&pk); err != nil {
-		l.fail(err)
-		// Now, because closing may have to wait for a client that does not read.
-		l.session.End(err)
+		l.breakOff(err)
 		return pk, packets.ErrRejectPacket
 	}
 	if pk.FixedHeader.Type == packets.Pingreq || pk.FixedHeader.Type == packets.Disconnect {
@@ -51,12 +49,18 @@ func (*hook) OnPacketRead(cl *mochi.Client, pk packets.Packet) (packets.Packet, 
 	return packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Puback}}, nil
 }
 
-// receive does what a connected client's packet asks for. The error closes the
-// connection. Its codes are those of contract.md §5.3 where they are known.
+// breakOff ends the session of a client that has done what closes the connection.
+// It does so before the connection is closed, which may have to wait for a client
+// that does not read.
+func (l *link) breakOff(err error) {
+	l.fail(err)
+	l.session.End(err)
+}
+
+// receive does what a connected client's packet asks for; messages do not come by
+// here (intake). The error closes the connection. Its codes are those of contract.md §5.3 where they are known.
 func (l *link) receive(pk *packets.Packet) error {
 	switch pk.FixedHeader.Type {
-	case packets.Publish:
-		return l.publish(pk)
 	case packets.Puback:
 		return l.acknowledged(pk)
 	case packets.Subscribe:

@@ -3,8 +3,6 @@ package mqtt
 import (
 	"encoding/json"
 
-	"github.com/mochi-mqtt/server/v2/packets"
-
 	"github.com/linarite/linarite/iot"
 	"github.com/linarite/linarite/methods"
 )
@@ -21,18 +19,18 @@ func (l *link) Method(r methods.Request) {
 // dropped; one that is no JSON, or too long, fails the call it is for.
 //
 // IoT Hub: contract.md §11.3.
-func (l *link) methodAnswer(t *topic, pk *packets.Packet) error {
+func (l *link) methodAnswer(t *topic, m received) error {
 	r := methods.Response{Status: t.status}
-	if len(pk.Payload) > 0 {
-		r.Payload = json.RawMessage(pk.Payload)
+	if len(m.payload) > 0 {
+		r.Payload = json.RawMessage(m.payload)
 	}
 	if r.Payload != nil && !json.Valid(r.Payload) {
 		l.session.FailMethod(t.rid, iot.ErrDeserialization.Because("the device's answer is not valid JSON"))
 	} else {
 		l.session.Answer(t.rid, r)
 	}
-	if pk.FixedHeader.Qos == 1 {
-		return l.puback(pk.PacketID)
+	if m.qos == 1 {
+		return l.puback(m.id)
 	}
 	return nil
 }

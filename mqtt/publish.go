@@ -14,27 +14,27 @@ import (
 // connection.
 //
 // IoT Hub: contract.md §6.1, §6.3, §6.4.
-func (l *link) publish(pk *packets.Packet) error {
-	if pk.FixedHeader.Qos == 2 {
+func (l *link) publish(m received) error {
+	if m.qos == 2 {
 		return iot.ErrInvalidOperation.Because("PUBLISH with QoS 2")
 	}
-	if pk.FixedHeader.Qos == 1 && pk.PacketID == 0 {
+	if m.qos == 1 && m.id == 0 {
 		return iot.ErrFormat.Because("malformed PUBLISH: no packet id")
 	}
-	t, err := parseTopic(pk.TopicName, l.events)
+	t, err := parseTopic(m.topic, l.events)
 	if err != nil {
 		return err
 	}
 	switch t.kind {
 	case topicTelemetry:
-		v := l.session.Telemetry(telemetry(t.bag, pk.Payload, pk.FixedHeader.Retain))
-		return l.carryOut(v, pk, nil)
+		v := l.session.Telemetry(telemetry(t.bag, m.payload, m.retain))
+		return l.carryOut(v, m, nil)
 	case topicTwinGet:
-		return l.twinGet(&t, pk)
+		return l.twinGet(&t, m)
 	case topicTwinReport:
-		return l.twinReport(&t, pk)
+		return l.twinReport(&t, m)
 	}
-	return l.methodAnswer(&t, pk)
+	return l.methodAnswer(&t, m)
 }
 
 // telemetry is the message that a PUBLISH or a will carries.
@@ -51,7 +51,7 @@ func telemetry(bag string, body []byte, retain bool) iot.Message {
 // carryOut executes a verdict: it waits, acknowledges a QoS 1 packet, answers
 // (unless answer is nil) and closes, in this order and as far as the verdict
 // goes. The error closes the connection.
-func (l *link) carryOut(v hub.Verdict, pk *packets.Packet, answer func() error) error {
+func (l *link) carryOut(v hub.Verdict, m received, answer func() error) error {
 	if v.Delay > 0 {
 		if err := l.hold(v.Delay); err != nil {
 			return err
@@ -60,8 +60,8 @@ func (l *link) carryOut(v hub.Verdict, pk *packets.Packet, answer func() error) 
 	if v.Action == hub.CutBefore || v.Action == hub.Refuse && answer == nil {
 		return because(v)
 	}
-	if pk.FixedHeader.Qos == 1 {
-		if err := l.puback(pk.PacketID); err != nil {
+	if m.qos == 1 {
+		if err := l.puback(m.id); err != nil {
 			return err
 		}
 	}

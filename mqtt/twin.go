@@ -8,17 +8,15 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mochi-mqtt/server/v2/packets"
-
 	"github.com/linarite/linarite/hub"
 	"github.com/linarite/linarite/iot"
 )
 
 // twinGet answers a request for the twin. A device that does not listen to
 // answers gets none. IoT Hub: contract.md §9.1.
-func (l *link) twinGet(t *topic, pk *packets.Packet) error {
+func (l *link) twinGet(t *topic, m received) error {
 	v := l.session.TwinRequest()
-	return l.carryOut(v, pk, func() error {
+	return l.carryOut(v, m, func() error {
 		if v.Action == hub.Refuse {
 			return l.twinRefusal(t.rid, v.Err)
 		}
@@ -39,17 +37,17 @@ func (l *link) twinGet(t *topic, pk *packets.Packet) error {
 
 // twinReport merges a patch into the reported properties.
 // IoT Hub: contract.md §9.2.
-func (l *link) twinReport(t *topic, pk *packets.Packet) error {
+func (l *link) twinReport(t *topic, m received) error {
 	base, err := precondition(t)
-	if err == nil && valuesIn(pk.Payload) > maxValues {
+	if err == nil && valuesIn(m.payload) > maxValues {
 		err = iot.ErrEntityTooLarge.Because("the patch has more than %d values", maxValues)
 	}
 	var version int64
 	v := hub.Verdict{Action: hub.Refuse, Err: err}
 	if err == nil {
-		version, v = l.session.Report(pk.Payload, base)
+		version, v = l.session.Report(m.payload, base)
 	}
-	return l.carryOut(v, pk, func() error {
+	return l.carryOut(v, m, func() error {
 		if v.Action == hub.Refuse {
 			return l.twinRefusal(t.rid, v.Err)
 		}

@@ -38,8 +38,9 @@ type wire struct {
 
 	// The reader's own.
 	first     greeting
-	headers   headers
-	refused   error         // what is wrong with what came behind the bytes that were read
+	intake    intake
+	heard     bool          // a message has come since the read deadline was set
+	patience  time.Duration // the keep-alive, and half of it again
 	slack     time.Duration // added to mochi's deadlines
 	readArmed time.Time
 
@@ -68,21 +69,58 @@ func newWire(conn, raw net.Conn, lender *lender, timeout time.Duration) *wire {
 	return &wire{Conn: conn, raw: raw, lender: lender, timeout: timeout}
 }
 
-// Read is mochi's. The socket below parks the wire while it waits; a WebSocket,
-// which has none, may wait in any read.
+// Read is mochi's. It returns what is for mochi; messages go to the link on the
+// way. The socket below parks the wire while it waits; a WebSocket, which has none,
+// may wait in any read.
 func (w *wire) Read(p []byte) (int, error) {
-	if w.refused != nil {
-		return 0, w.refused
+	for {
+		if refused := w.intake.refused; refused != nil {
+			return 0, refused
+		}
+		b, own, err := w.more(p)
+		if bad := w.first.check(b); bad != nil {
+			w.link.turnAway(bad)
+			return 0, bad
+		}
+		n, bad := w.intake.sort(p, b, own, w.deliver)
+		if bad != nil {
+			return 0, bad
+		}
+		if n > 0 || err != nil {
+			return n, err
+		}
 	}
-	n, err := w.fetch(p)
-	if bad := w.first.check(p[:n]); bad != nil {
-		w.link.turnAway(bad)
-		return 0, bad
+}
+
+// more is the next bytes that came: what was held back, or what can be read, into p
+// as long as the client sends little, so that an idle connection holds no more, and
+// else into memory of its own.
+func (w *wire) more(p []byte) (b []byte, own bool, err error) {
+	in := &w.intake
+	if len(in.held) > 0 {
+		return in.held, true, nil
 	}
-	if n, w.refused = w.headers.check(p[:n]); n == 0 && w.refused != nil {
-		return 0, w.refused
+	if w.heard {
+		w.heard = false
+		_ = w.SetDeadline(clock.Wall().Add(w.patience)) // as mochi does before each packet it reads
 	}
-	return n, err
+	into, own := p, in.many && len(p) < aheadSize
+	if own {
+		into = make([]byte, aheadSize)
+	}
+	n, err := w.fetch(into)
+	in.many = n == len(into)
+	return into[:n], own, err
+}
+
+// deliver takes a message.
+func (w *wire) deliver(m received) error {
+	w.heard = true
+	err := w.link.publish(m)
+	if err != nil {
+		w.link.breakOff(err)
+	}
+	return err
 }
 
 func (w *wire) fetch(p []byte) (int, error) {
@@ -166,18 +204,18 @@ func (w *wire) send(p []byte) error {
 	return err
 }
 
-// keepAlive sets how much is added to the deadlines that mochi sets: a second,
-// since they are renewed at most every second, and the half that mochi rounds
-// off one and a half times an odd keep-alive.
+// keepAlive sets how long a client may be silent, and how much is added to the
+// deadlines: a second, since they are renewed at most every second, and the half
+// that mochi rounds off one and a half times an odd keep-alive.
 func (w *wire) keepAlive(seconds uint16) {
+	w.patience = time.Duration(seconds+seconds/2) * time.Second
 	w.slack = time.Second
 	if seconds%2 == 1 {
 		w.slack += time.Second / 2
 	}
 }
 
-// SetDeadline is called by mochi before each packet it reads: it renews the
-// read deadline. Writes have their own.
+// SetDeadline is called before each packet: it renews the read deadline. Writes have their own.
 func (w *wire) SetDeadline(t time.Time) error {
 	if t.Sub(w.readArmed) < time.Second {
 		return nil
