@@ -198,6 +198,14 @@ func TestHeartbeatsComeInHalfTheTimeThatThePeerWaits(t *testing.T) {
 	assert.Less(t, clock.Wall().Sub(began), 3*idle)
 }
 
+func TestAnIdleTimeoutThatCannotBeKeptIsRefused(t *testing.T) {
+	t.Parallel()
+	c := dial(t, &house{trust: true}, transport.Options{})
+	c.open(&codec.Open{ContainerID: "c", IdleTimeout: codec.Some(uint32(199))})
+	assert.Equal(t, "amqp:not-allowed", string(expect[*codec.Close](c).Error.Condition))
+	assert.ErrorContains(t, c.end(), "idle timeout")
+}
+
 func TestErrorsOfAConnection(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -116,9 +116,23 @@ func (c *Conn) open() error {
 	if err != nil {
 		return err
 	}
-	if failure := c.handler.Open(c, o); failure != nil {
+	failure := c.bearable()
+	if failure == nil {
+		failure = c.handler.Open(c, o)
+	}
+	if failure != nil {
 		_ = c.tell(frameAMQP, &codec.Close{Error: failure}) // the connection ends anyhow
 		return failure
+	}
+	return nil
+}
+
+// bearable says why the peer's idle timeout cannot be kept.
+//
+// OASIS: amqp-core-transport 2.4.5.
+func (c *Conn) bearable() *codec.Error {
+	if c.peerIdle > 0 && c.peerIdle < 2*minHeartbeat {
+		return codec.Failure("amqp:not-allowed", fmt.Sprintf("an idle timeout of %s, less than %s", c.peerIdle, 2*minHeartbeat))
 	}
 	return nil
 }

@@ -130,7 +130,7 @@ func (c *Conn) heartbeat() (context.Context, context.CancelFunc) {
 	if c.peerIdle <= 0 {
 		return context.WithCancel(context.Background())
 	}
-	return context.WithTimeout(context.Background(), max(c.peerIdle/2, minHeartbeat))
+	return context.WithTimeout(context.Background(), c.peerIdle/2)
 }
 
 // flush sends what has gathered and says whether the connection still works.

@@ -153,6 +153,15 @@ func TestAHubOfAnotherName(t *testing.T) {
 	require.Equal(t, "amqp:not-found (404000)", p.gone().String())
 }
 
+func TestAnIdleTimeoutThatCannotBeKept(t *testing.T) {
+	t.Parallel()
+	p := dialAMQP(t, hub)
+	p.header(amqpHeader)
+	p.send(performOpen, "raw", nil, uint32(1<<16), uint16(1), uint32(1))
+	p.expect(performOpen)
+	require.Equal(t, "amqp:not-allowed", p.gone().String())
+}
+
 // What an open says, pyamqp wants to the last field: it indexes them.
 func TestWhatTheHubSaysOfItself(t *testing.T) {
 	t.Parallel()
