@@ -67,7 +67,7 @@ func (c *contest) registry(l *linarite, r registry) (err error) {
 		return err
 	}
 	c.report.addOwn("heap of one of them with its identity", "kB", series{(after - before) / 1000 / float64(r.twins)}, r.heap)
-	return r.mix(c.report, l)
+	return errors.Join(r.mix(c.report, l, false), r.mix(c.report, l, true))
 }
 
 // fill registers the devices.
@@ -174,9 +174,9 @@ func query(hub *harness.Hub, text string, rows int) error {
 	return nil
 }
 
-// mix reads and patches twins one after another while devices send telemetry
-// and a back end asks, time and again, a query that reads all twins.
-func (r registry) mix(report *report, l *linarite) error {
+// mix reads and patches twins one after another while devices send telemetry and,
+// with scans, a back end asks time and again a query that reads all twins.
+func (r registry) mix(report *report, l *linarite, scans bool) error {
 	logins := make([]login, talkative)
 	for i := range logins {
 		logins[i] = r.login(l, i)
@@ -192,7 +192,7 @@ func (r registry) mix(report *report, l *linarite) error {
 	beside.Go(func() {
 		tick := time.NewTicker(queryGap)
 		defer tick.Stop()
-		for scanErr == nil && !isClosed(over) {
+		for scans && scanErr == nil && !isClosed(over) {
 			scanErr = query(l.hub, nooneQuery, 0)
 			<-tick.C
 		}
@@ -200,13 +200,17 @@ func (r registry) mix(report *report, l *linarite) error {
 	var reads, patches histogram
 	err := r.work(l.hub, over, &reads, &patches)
 	beside.Wait()
-	name := fmt.Sprintf("beside %d messages and %d scans a second", talkative*time.Second/telemetryGap, time.Second/queryGap)
+	name := fmt.Sprintf("beside %d messages a second", talkative*time.Second/telemetryGap)
+	p99 := r.p99
+	if scans {
+		name, p99 = fmt.Sprintf("and %d scans", time.Second/queryGap), bound{}
+	}
 	for _, figure := range []struct {
 		name string
 		of   *histogram
 	}{{"twin read ", &reads}, {"twin patch ", &patches}} {
 		report.addOwn(figure.name+name+", p50", "ms", series{micro(figure.of.quantile(0.5)) / 1000}, bound{})
-		report.addOwn(figure.name+name+", p99", "ms", series{micro(figure.of.quantile(0.99)) / 1000}, r.p99)
+		report.addOwn(figure.name+name+", p99", "ms", series{micro(figure.of.quantile(0.99)) / 1000}, p99)
 	}
 	return errors.Join(err, talkErr, scanErr)
 }

@@ -3,6 +3,7 @@ package mqtt
 import (
 	"bytes"
 	"fmt"
+	"time"
 
 	"net"
 
@@ -114,4 +115,16 @@ func (s *Server) ServeConn(conn net.Conn) {
 // EngineHolds counts what mochi holds: its clients, and the topics it knows of.
 func (s *Server) EngineHolds() (clients, topics int) {
 	return s.engine.Clients.Len(), len(s.engine.Topics.Subscribers("$iothub/twin/res/200").Subscriptions)
+}
+
+// Pace is a client's.
+type Pace struct{ p pace }
+
+// Pause is how long a client has to wait that has sent messages with so many bytes
+// each.
+func (p *Pace) Pause(now time.Time, bytes, messages int) time.Duration {
+	for range messages {
+		p.p.spend(&received{payload: make([]byte, bytes)})
+	}
+	return p.p.pause(now)
 }

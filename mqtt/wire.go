@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"runtime"
 	"sync"
 	"time"
 
@@ -39,6 +40,7 @@ type wire struct {
 	// The reader's own.
 	first     greeting
 	intake    intake
+	pace      pace
 	heard     bool          // a message has come since the read deadline was set
 	patience  time.Duration // the keep-alive, and half of it again
 	slack     time.Duration // added to mochi's deadlines
@@ -104,6 +106,9 @@ func (w *wire) more(p []byte) (b []byte, own bool, err error) {
 		w.heard = false
 		_ = w.SetDeadline(clock.Wall().Add(w.patience)) // as mochi does before each packet it reads
 	}
+	if err := w.keepPace(); err != nil {
+		return nil, false, err
+	}
 	into, own := p, in.many && len(p) < aheadSize
 	if own {
 		into = make([]byte, aheadSize)
@@ -113,9 +118,31 @@ func (w *wire) more(p []byte) (b []byte, own bool, err error) {
 	return into[:n], own, err
 }
 
+// keepPace lets others go first when a client sends without end, and has it wait when
+// it sends too fast.
+func (w *wire) keepPace() error {
+	if w.intake.many {
+		runtime.Gosched()
+	}
+	if w.pace.spent < paceQuantum {
+		return nil
+	}
+	wait := w.pace.pause(clock.Wall())
+	if wait == 0 {
+		return nil
+	}
+	if err := w.park(); err != nil {
+		return err
+	}
+	defer w.unpark()
+	w.link.srv.rest(wait)
+	return nil
+}
+
 // deliver takes a message.
 func (w *wire) deliver(m received) error {
 	w.heard = true
+	w.pace.spend(&m)
 	err := w.link.publish(m)
 	if err != nil {
 		w.link.breakOff(err)
