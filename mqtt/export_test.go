@@ -3,9 +3,8 @@ package mqtt
 import (
 	"bytes"
 	"fmt"
-	"time"
-
 	"net"
+	"time"
 
 	"github.com/mochi-mqtt/server/v2/packets"
 
