@@ -67,7 +67,7 @@ fuzz:
 
 .PHONY: bench
 bench:
-	go test -run '^$$' -bench . -benchmem ./...
+	go test -run '^$$' -bench . -benchmem -benchtime 200ms ./...
 	@$(MAKE) bench-load
 
 .PHONY: bench-load
