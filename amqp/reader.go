@@ -8,7 +8,6 @@ import (
 	"github.com/linarite/linarite/amqp/codec"
 	"github.com/linarite/linarite/amqp/transport"
 	"github.com/linarite/linarite/events"
-	"github.com/linarite/linarite/internal/clock"
 )
 
 // What is taken out of the log at once, so that a reader that stalls has no more
@@ -17,11 +16,6 @@ const (
 	readAhead      = 64
 	readAheadBytes = 64 << 10
 )
-
-// gathering is how long events that follow others at once wait for more, so that a
-// reader costs a frame, a TLS record and two system calls for some of them and not for
-// each. One that follows nothing does not wait.
-const gathering = 5 * time.Millisecond
 
 // metricsCapability asks for what is behind the reader with each event.
 const metricsCapability codec.Symbol = "com.microsoft:enable-receiver-runtime-metric"
@@ -34,7 +28,6 @@ type reader struct {
 	partition int
 	at        *events.Follower
 	metrics   bool
-	sent      time.Time // when events were last sent, in wall time
 
 	encoded []byte // memory for what is sent, and of what is sent
 	batch   []transport.Outgoing
@@ -98,18 +91,10 @@ func (r *reader) pump() {
 		select {
 		case <-grown:
 			grown = nil
-			r.gather()
 		case <-r.link.Wake():
 		case <-r.link.Done():
 			return
 		}
-	}
-}
-
-// gather waits until it is time to send again, or until the server is closed.
-func (r *reader) gather() {
-	if wait := r.sent.Add(gathering).Sub(clock.Wall()); wait > 0 {
-		r.srv.rest(wait)
 	}
 }
 
@@ -144,7 +129,7 @@ func (r *reader) send(evs []events.Event) {
 		b = appendEvent(b, &evs[i])
 		batch = append(batch, transport.Outgoing{Message: b[start:len(b):len(b)], Settled: true})
 	}
-	r.encoded, r.batch, r.sent = b, batch, clock.Wall()
+	r.encoded, r.batch = b, batch
 	r.link.Send(batch...)
 }
 

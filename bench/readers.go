@@ -36,8 +36,8 @@ func readers() []nuisance {
 const followCommand = "follow"
 
 // fiveReaders is five readers that keep up, and one that takes nothing more once it
-// is attached. Those that read are a program of their own: what they do with an
-// event must not count as the hub's delay.
+// is attached. Those that read are a program of their own, which others go before: what
+// they do with an event must not count as the hub's delay.
 func fiveReaders(l *linarite, _ []login) (stop func() error, err error) {
 	dir, err := os.MkdirTemp("", "linarite-readers-")
 	if err != nil {
@@ -47,7 +47,7 @@ func fiveReaders(l *linarite, _ []login) (stop func() error, err error) {
 	if err := os.WriteFile(ca, l.hub.CAPEM, 0o600); err != nil {
 		return nil, err
 	}
-	readers := exec.Command(os.Args[0], followCommand, l.address, ca)
+	readers := exec.Command("nice", "-n", "19", os.Args[0], followCommand, l.address, ca)
 	readers.Stderr = os.Stderr
 	in, inErr := readers.StdinPipe()
 	out, outErr := readers.StdoutPipe()
