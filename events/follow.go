@@ -7,21 +7,22 @@ type Follower struct {
 
 	partition int
 	log       *Log
-	tape      *tape // what Next is a number of
+	era       int64 // of the tape that Next is a number of, which may be gone
 }
 
 // Follow is a reader of a partition that begins at a sequence number.
 func (l *Log) Follow(partition int, from int64) *Follower {
-	return &Follower{Next: from, partition: partition, log: l, tape: l.partitions[partition].tape.Load()}
+	return &Follower{Next: from, partition: partition, log: l, era: l.partitions[partition].tape.Load().era}
 }
 
 // Read is Log.Read from Next on, but for a log that was cleared since: then it begins
 // at the first event, however many there are by now.
 func (f *Follower) Read(limit int) []Event {
 	f.log.expire()
-	if t := f.log.partitions[f.partition].tape.Load(); t != f.tape {
-		f.tape, f.Next = t, 0
+	t := f.log.partitions[f.partition].tape.Load()
+	if t.era != f.era {
+		f.era, f.Next = t.era, 0
 	}
-	evs, _ := f.tape.read(f.partition, f.Next, limit)
+	evs, _ := t.read(f.partition, f.Next, limit)
 	return evs
 }

@@ -9,6 +9,7 @@ import (
 // tape is what a partition holds from one Clear to the next. Only the holder of
 // Log.mu changes it; anybody may read it.
 type tape struct {
+	era    int64        // how many tapes the partition had before
 	first  atomic.Int64 // sequence of the oldest event that was not dropped
 	end    atomic.Int64 // sequence of the next event
 	chunks atomic.Pointer[[]*chunk]
@@ -33,6 +34,9 @@ type partition struct {
 
 func (p *partition) reset() {
 	t := &tape{}
+	if before := p.tape.Load(); before != nil {
+		t.era = before.era + 1
+	}
 	t.chunks.Store(&[]*chunk{})
 	p.tape.Store(t)
 	p.chunks, p.used, p.filled = nil, 0, 0
