@@ -2,6 +2,7 @@ package amqp
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 	"time"
 
@@ -91,6 +92,7 @@ func (r *reader) pump() {
 		select {
 		case <-grown:
 			grown = nil
+			runtime.Gosched() // acknowledging what devices send goes first
 		case <-r.link.Wake():
 		case <-r.link.Done():
 			return

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -76,6 +77,7 @@ func (s *Server) greet(raw net.Conn, cfg *tls.Config) (*wire, auth.Chain) {
 	var certs auth.Chain
 	if cfg != nil {
 		conn := tls.Server(below, cfg)
+		runtime.Gosched() // who is connected goes first
 		if err := conn.Handshake(); err != nil {
 			s.handshakeFailed(raw, err)
 			return nil, nil
