@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"testing"
 
 	"github.com/mochi-mqtt/server/v2/packets"
@@ -26,6 +27,46 @@ func TestMessagesAndOtherPacketsKeepTheirOrder(t *testing.T) {
 			require.Equal(t, want, came, "cut at %d", at)
 		}
 	}
+}
+
+// abrupt is a listener whose connections end with the bytes that end in last, as a
+// TLS connection does whose goodbye has come together with them.
+type abrupt struct {
+	net.Listener
+	last []byte
+}
+
+func (a *abrupt) Accept() (net.Conn, error) {
+	conn, err := a.Listener.Accept()
+	return &ending{conn, a.last}, err
+}
+
+type ending struct {
+	net.Conn
+	last []byte
+}
+
+func (e *ending) Read(p []byte) (int, error) {
+	n, err := e.Conn.Read(p)
+	if bytes.HasSuffix(p[:n], e.last) {
+		err = io.EOF
+	}
+	return n, err
+}
+
+func TestWhatCameTogetherWithTheEndIsNotLost(t *testing.T) {
+	t.Parallel()
+	r := enter(t)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	r.srv.Serve(&abrupt{ln, []byte("the last")}, nil)
+	r.addr = ln.Addr().String()
+	c := r.join(iot.Device("d"))
+	c.send(packet(0xC0, nil), publish(0, "devices/d/messages/events/", "the last but one"), packet(0xC0, nil),
+		publish(0, "devices/d/messages/events/", "the last"))
+	sent := r.journal(2)
+	require.Equal(t, "the last but one", string(sent[0].Message.Body))
+	require.Equal(t, "the last", string(sent[1].Message.Body))
 }
 
 // FuzzIntake: however the bytes of a connection come in, they are sorted as mochi

@@ -42,6 +42,7 @@ type wire struct {
 	intake    intake
 	pace      pace
 	heard     bool          // a message has come since the read deadline was set
+	over      error         // what ended reading
 	patience  time.Duration // the keep-alive, and half of it again
 	slack     time.Duration // added to mochi's deadlines
 	readArmed time.Time
@@ -88,19 +89,25 @@ func (w *wire) Read(p []byte) (int, error) {
 		if bad != nil {
 			return 0, bad
 		}
-		if n > 0 || err != nil {
-			return n, err
+		if n > 0 {
+			return n, nil
+		}
+		if err != nil {
+			return 0, err
 		}
 	}
 }
 
 // more is the next bytes that came: what was held back, or what can be read, into p
 // as long as the client sends little, so that an idle connection holds no more, and
-// else into memory of its own.
+// else into memory of its own. An error that comes with bytes comes after them.
 func (w *wire) more(p []byte) (b []byte, own bool, err error) {
 	in := &w.intake
 	if len(in.held) > 0 {
 		return in.held, true, nil
+	}
+	if w.over != nil {
+		return nil, false, w.over
 	}
 	if w.heard {
 		w.heard = false
@@ -114,7 +121,10 @@ func (w *wire) more(p []byte) (b []byte, own bool, err error) {
 		into = make([]byte, aheadSize)
 	}
 	n, err := w.fetch(into)
-	in.many = n == len(into)
+	in.many, w.over = n == len(into), err
+	if n > 0 {
+		err = nil
+	}
 	return into[:n], own, err
 }
 
