@@ -1,7 +1,6 @@
 package amqp
 
 import (
-	"context"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -49,17 +48,10 @@ func (s *Server) accept(ln net.Listener, cfg *tls.Config) {
 			return
 		default:
 			s.log.Warn().Err(err).Dur("pause", pause).Msg("no connection can be accepted")
-			s.rest(pause)
+			clock.Pause(s.closing, pause)
 			pause = min(2*pause, maxPause)
 		}
 	}
-}
-
-// rest waits for d of wall time, or until Close.
-func (s *Server) rest(d time.Duration) {
-	ctx, cancel := context.WithTimeout(s.closing, d)
-	defer cancel()
-	<-ctx.Done()
 }
 
 // serve speaks with one peer over TCP or TLS. A handshake needs a deep stack: what

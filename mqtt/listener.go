@@ -1,7 +1,6 @@
 package mqtt
 
 import (
-	"context"
 	"crypto/tls"
 	"errors"
 	"net"
@@ -41,17 +40,10 @@ func (s *Server) accept(ln net.Listener, cfg *tls.Config) {
 			return
 		default:
 			s.log.Warn().Err(err).Dur("pause", pause).Msg("no connection can be accepted")
-			s.rest(pause)
+			clock.Pause(s.closing, pause)
 			pause = min(2*pause, maxPause)
 		}
 	}
-}
-
-// rest waits for d of wall time, or until Close.
-func (s *Server) rest(d time.Duration) {
-	ctx, cancel := context.WithTimeout(s.closing, d)
-	defer cancel()
-	<-ctx.Done()
 }
 
 // serve speaks with one client over TCP or TLS. A handshake needs a deep stack:

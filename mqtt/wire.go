@@ -145,7 +145,7 @@ func (w *wire) keepPace() error {
 		return err
 	}
 	defer w.unpark()
-	w.link.srv.rest(wait)
+	clock.Pause(w.link.srv.closing, wait)
 	return nil
 }
 

@@ -5,6 +5,8 @@ import (
 	"runtime/debug"
 	"runtime/metrics"
 	"time"
+
+	"github.com/linarite/linarite/internal/clock"
 )
 
 // How memory is kept. A hub is mostly idle connections, whose memory is mostly
@@ -42,7 +44,7 @@ func newMemory(ownPercent bool) *memory {
 
 // tend looks after memory until ctx ends.
 func (m *memory) tend(ctx context.Context) {
-	for pause(ctx, tendEvery) {
+	for clock.Pause(ctx, tendEvery) {
 		metrics.Read(m.samples)
 		live, allocated, free := m.samples[0].Value.Uint64(), m.samples[1].Value.Uint64(), m.samples[2].Value.Uint64()
 		if wanted := percentFor(live); m.percent != 0 && m.percent != wanted {
@@ -66,11 +68,3 @@ func percentFor(live uint64) int {
 // worthReturning says whether unused memory is much, for a heap of that many live
 // bytes.
 func worthReturning(live, free uint64) bool { return free > idleBytes && free > live/8 }
-
-// pause waits for d; false when ctx ended before.
-func pause(ctx context.Context, d time.Duration) bool {
-	rest, cancel := context.WithTimeout(ctx, d)
-	defer cancel()
-	<-rest.Done()
-	return ctx.Err() == nil
-}

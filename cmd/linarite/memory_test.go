@@ -1,9 +1,7 @@
 package main
 
 import (
-	"context"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 )
@@ -21,11 +19,4 @@ func TestUnusedMemoryIsReturnedWhenItIsMuch(t *testing.T) {
 	assert.True(t, worthReturning(0, 16<<20+1))
 	assert.False(t, worthReturning(1<<30, 128<<20))
 	assert.True(t, worthReturning(1<<30, 129<<20))
-}
-
-func TestAPauseEndsWithItsContext(t *testing.T) {
-	ctx, cancel := context.WithCancel(context.Background())
-	assert.True(t, pause(ctx, time.Nanosecond))
-	cancel()
-	assert.False(t, pause(ctx, time.Hour))
 }

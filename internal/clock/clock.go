@@ -5,6 +5,7 @@ package clock
 
 import (
 	"container/heap"
+	"context"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,6 +13,14 @@ import (
 
 // Wall is the machine's time.
 func Wall() time.Time { return time.Now() }
+
+// Pause waits for d of wall time; false when ctx ended before.
+func Pause(ctx context.Context, d time.Duration) bool {
+	pause, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	<-pause.Done()
+	return ctx.Err() == nil
+}
 
 // Clock is a hub's time: the machine's plus what it was advanced by, or, for a
 // manual clock, a moment that only Advance moves. Timers run in the order in

@@ -1,6 +1,7 @@
 package clock_test
 
 import (
+	"context"
 	"sync"
 	"testing"
 	"time"
@@ -214,6 +215,14 @@ func TestClocksAreSafeForManyGoroutines(t *testing.T) {
 			ran.Wait() // nothing is lost
 		})
 	}
+}
+
+func TestAPauseEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(context.Background())
+	assert.True(t, clock.Pause(ctx, time.Nanosecond))
+	cancel()
+	assert.False(t, clock.Pause(ctx, time.Hour))
 }
 
 func TestWallIsTheMachinesTime(t *testing.T) {
