@@ -203,7 +203,7 @@ func (r registry) mix(report *report, l *linarite, scans bool) error {
 	name := fmt.Sprintf("beside %d messages a second", talkative*time.Second/telemetryGap)
 	p99 := r.p99
 	if scans {
-		name, p99 = fmt.Sprintf("and %d scans", time.Second/queryGap), bound{}
+		name, p99 = fmt.Sprintf("beside these and %d scans a second", time.Second/queryGap), bound{}
 	}
 	for _, figure := range []struct {
 		name string
